@@ -1,0 +1,299 @@
+"""Validated settings of a task: frozen dataclasses with defaults; YAML says what differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kovis_ros.method.motion import axis_indices
+
+Range = tuple[float, float]
+Triple = tuple[float, float, float]
+
+
+class ConfigError(ValueError):
+    """A setting is unknown, malformed or out of range; the message names it, its value and the remedy."""
+
+
+@dataclass(frozen=True)
+class TargetConfig:
+    """The object that waits on the table; meshes are paths below ``kovis_sim/assets`` or absolute."""
+
+    mesh: str = ""
+    collision: str = ""  # glob of convex pieces
+    mass_kg: float = 0.25
+    position_range_m: tuple[Range, Range] = ((0.42, 0.58), (-0.12, 0.12))  # x, y in base; z is 0
+    yaw_range_deg: Range = (-60.0, 60.0)
+
+
+@dataclass(frozen=True)
+class HeldConfig:
+    """The object in the gripper; an empty mesh is an empty hand."""
+
+    mesh: str = ""
+    collision: str = ""
+    grip_m: float = 0.085  # finger opening while servoing
+
+
+@dataclass(frozen=True)
+class GoalConfig:
+    """Goal pose of the tcp (of the held object, if there is one) in the target frame."""
+
+    position_m: Triple = (0.0, 0.0, 0.0)
+    rpy_deg: Triple = (180.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Stereo camera on the wrist. The mount is nominal: each image perturbs it by up to the ranges given."""
+
+    eye_m: Triple = (0.0, -0.085, 0.035)  # centre between the two imagers, in tool0
+    look_at_m: Triple = (0.0, 0.012, 0.170)
+    baseline_m: float = 0.050
+    baseline_range_m: Range = (0.040, 0.060)
+    field_of_view_deg: Range = (53.0, 63.0)
+    size_px: int = 128
+    position_error_m: float = 0.010
+    rotation_error_deg: float = 5.0
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """Training roll-outs leave the goal along a straight line, until something touches."""
+
+    steps: int = 5
+    translation_m: float = 0.070
+    rotation_deg: float = 24.0
+    tilt_deg: float = 1.0
+    near_power: float = 2.0  # steps at fraction u**near_power of the line: above 1 more images near the goal
+    start_distance_m: Range = (0.020, 0.060)  # closed loop: start of a trial
+    start_rotation_deg: float = 20.0
+
+
+@dataclass(frozen=True)
+class AppearanceConfig:
+    """Ranges of light and material; backgrounds and textures are drawn by ``kovis_sim.appearance``."""
+
+    ambient: Range = (0.3, 0.8)
+    diffuse: Range = (0.2, 0.9)
+    specular: Range = (0.0, 0.5)
+    light_elevation_deg: Range = (25.0, 90.0)
+    shadow_probability: float = 0.7
+    texture_probability: float = 0.6
+    background_probability: float = 0.9
+    distractors: int = 3
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the networks (Fig. 2 and 5 of the paper)."""
+
+    keypoints: int = 10  # K
+    image_size: int = 64  # H = W
+    map_size: int = 32  # H' = W'
+    growth: int = 24
+    layers: tuple[int, ...] = (2, 3, 4)  # DenseLayers of each DenseBlock, downwards
+    rho: float = 2.5  # Eq. 4, in cells of the map
+    servo_hidden: tuple[int, ...] = (256, 256, 256)
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 8 by name, and gamma of Eq. 5."""
+
+    depth: float = 1.0
+    segmentation: float = 1.0
+    direction: float = 1.0
+    speed: float = 1.0
+    proximity: float = 0.1
+    background: float = 0.01
+    gamma: float = 20.0  # Eq. 5, in normalised coordinates
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Recipe of one training run."""
+
+    epochs: int = 8
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    validation_share: float = 0.05
+    score_trials: int = 40
+    score_every: int = 2  # epochs between closed-loop scores
+    compile: bool = True
+    loss: LossConfig = field(default_factory=LossConfig)
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Closed loop: gain, limits and when to stop."""
+
+    top_speed_mps: float = 0.020
+    label_slope: float = 200.0  # 1/m, see method.motion
+    acceleration_mps2: float = 0.20
+    converged_speed: float = 0.12
+    released_speed: float = 0.20  # hysteresis: above it the count starts again
+    converged_images: int = 8
+    confidence_low: float = 0.30  # below it the arm slows
+    confidence_halt: float = 0.15  # below it the arm halts
+    image_timeout_s: float = 0.25
+    workspace_m: float = 0.12  # half side of the box around the start pose
+    timeout_s: float = 20.0
+    filter: float = 0.4  # weight of the newest prediction
+
+
+@dataclass(frozen=True)
+class CompletionStep:
+    """One step after convergence: close or open the gripper, or move the tcp along a displacement in tool0."""
+
+    gripper_m: float | None = None
+    force_n: float = 40.0
+    move_m: Triple | None = None
+    speed_mps: float = 0.05
+    force_limit_n: float = 60.0
+    settle_s: float = 0.3
+
+
+@dataclass(frozen=True)
+class SuccessConfig:
+    """What counts: ``lift``: the target hangs higher and stays there; ``seat``: the held object is at its depth."""
+
+    kind: str = "lift"
+    distance_m: float = 0.050
+    hold_s: float = 1.0
+    position_m: float = 0.004
+    rotation_deg: float = 4.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, whole: what the simulator builds, what the network learns, what the robot does."""
+
+    name: str
+    target: TargetConfig
+    held: HeldConfig = field(default_factory=HeldConfig)
+    goal: GoalConfig = field(default_factory=GoalConfig)
+    axes: tuple[str, ...] = ("x", "y", "z", "rz")
+    symmetry: tuple[int, int, int] = (1, 1, 1)
+    tcp_offset_m: float = 0.170
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    servo: LoopConfig = field(default_factory=LoopConfig)
+    completion: tuple[CompletionStep, ...] = ()
+    success: SuccessConfig = field(default_factory=SuccessConfig)
+
+
+def share(*parts: str) -> Path:
+    """Path of an installed data file, in the source tree or below an install prefix; ConfigError lists what was tried."""
+    here = Path(__file__).resolve()
+    tried = [here.parents[2].joinpath(*parts)]
+    tried += [parent / "share" / "kovis_ros" / Path(*parts) for parent in here.parents[2:]]
+    for path in tried:
+        if path.exists():
+            return path
+    raise ConfigError(f"{'/'.join(parts)} not found (tried {tried[0]} and {len(tried) - 1} more): reinstall kovis_ros")
+
+
+def task_names() -> list[str]:
+    """Names of the tasks that come with the package."""
+    return sorted(path.stem for path in share("config", "tasks").glob("*.yaml"))
+
+
+def load_task(name: str | Path) -> Task:
+    """Task by shipped name or path of a YAML file; ConfigError lists the known ones or names the faulty key."""
+    path = Path(name)
+    if path.suffix != ".yaml":
+        if str(name) not in task_names():
+            raise ConfigError(f"task {str(name)!r} is unknown: choose from {', '.join(task_names())} or give a .yaml")
+        path = share("config", "tasks", f"{name}.yaml")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"task file {path} cannot be read ({error.strerror}): check the path") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"task file {path} is no YAML ({' '.join(str(error).split())}): mend it") from error
+    return from_dict(data, str(path))
+
+
+def from_dict(data: Any, source: str = "task") -> Task:
+    """Task of plain data, as ``to_dict`` gives it; ConfigError for unknown keys, wrong types and bad ranges."""
+    task: Task = _build(Task, data, source)
+    try:
+        axis_indices(task.axes)
+    except ValueError as error:
+        raise ConfigError(f"{source}: axes: {error}") from error
+    if len(set(task.axes)) != len(task.axes) or not task.axes:
+        raise ConfigError(f"{source}: axes {list(task.axes)}: name each commanded axis once")
+    loop = task.servo
+    if not 0.0 < loop.converged_speed < loop.released_speed < 1.0:
+        raise ConfigError(f"{source}: servo.converged_speed {loop.converged_speed} must be below servo.released_speed")
+    return task
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain data (dicts, lists, numbers, strings) of a configuration."""
+    plain: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _build(kind: Any, data: Any, where: str) -> Any:
+    """Instance of dataclass ``kind`` from a mapping, checked key by key."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where} is {data!r}: a mapping of settings is needed")
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    for key in data:
+        if key not in known:
+            raise ConfigError(f"{where}: key {key!r} is unknown: known are {', '.join(known)}")
+    for name, item in known.items():
+        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if required and name not in data:
+            raise ConfigError(f"{where}: key {name!r} is missing: add it")
+    return kind(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in data.items()})
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """``value`` as the annotated type, or ConfigError."""
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return None if value is None else _value(arguments[0], value, where)
+    if origin is tuple:
+        return _tuple(hint, arguments, value, where)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where} is {value!r}: a {hint.__name__} is needed")
+
+
+def _tuple(hint: Any, arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """Sequence of the annotated length; a pair of numbers is a range and must not be reversed."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{where} is {value!r}: a list is needed")
+    if arguments[-1] is Ellipsis:
+        return tuple(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(arguments):
+        raise ConfigError(f"{where} is {value!r}: {len(arguments)} values are needed")
+    result = tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(arguments, value)))
+    if hint == Range and result[0] > result[1]:
+        raise ConfigError(f"{where} is {value!r}: the lower limit comes first")
+    return result
