@@ -1,0 +1,1 @@
+"""The simulated cell: scene, camera, arm controller."""
