@@ -1,0 +1,47 @@
+"""Shared by all tests: ROS tests talk on a domain of their own, over loopback only, with the project's DDS profile."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOMAINS = itertools.count(os.getpid())
+
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds.xml")
+os.environ["RMW_IMPLEMENTATION"] = "rmw_fastrtps_cpp"
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture
+def ros_domain(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A domain of the test's own (1..100), also in the environment of processes that it starts."""
+    domain = 1 + next(DOMAINS) % 100
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+    return domain
+
+
+@pytest.fixture
+def ros_context(ros_domain: int) -> Iterator[object]:
+    """An rclpy context on the test's domain, shut down afterwards; skipped where there is no ROS 2."""
+    rclpy = pytest.importorskip("rclpy")
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=ros_domain)
+    yield context
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.fixture
+def ros_node(ros_context: object) -> Iterator[object]:
+    """A node of the test's own on the test's domain."""
+    import rclpy
+
+    node = rclpy.create_node("test_probe", context=ros_context)
+    yield node
+    node.destroy_node()
