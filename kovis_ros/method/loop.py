@@ -233,7 +233,7 @@ def check_gain(config: LoopConfig, delay_s: float, speed_scale: float = 1.0) -> 
     if product > GAIN_TIMES_DELAY + 1e-9:
         remedy = GAIN_TIMES_DELAY / (config.label_slope * delay_s * speed_scale)
         raise ConfigError(
-            f"servo.top_speed_mps {config.top_speed_mps} with servo.label_slope {config.label_slope} and delay {delay_s} s"
+            f"servo.top_speed_mps {config.top_speed_mps}, servo.label_slope {config.label_slope} and delay {delay_s} s"
             f" makes gain times delay {product:.2f}, above {GAIN_TIMES_DELAY}: lower top_speed_mps to {remedy:.4f}"
         )
 
