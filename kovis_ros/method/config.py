@@ -53,8 +53,8 @@ class GoalConfig:
 class CameraConfig:
     """Stereo camera on the wrist. The mount is nominal: each image perturbs it by up to the ranges given."""
 
-    eye_m: Triple = (0.0, -0.085, 0.035)  # centre between the two imagers, in tool0
-    look_at_m: Triple = (0.0, 0.012, 0.170)
+    eye_m: Triple = (0.0, -0.085, -0.005)  # centre between the two imagers, in tool0
+    look_at_m: Triple = (0.0, -0.038, 0.158)
     baseline_m: float = 0.050
     baseline_range_m: Range = (0.040, 0.060)
     field_of_view_deg: Range = (53.0, 63.0)
@@ -95,10 +95,11 @@ class ModelConfig:
     """Sizes of the networks (Fig. 2 and 5 of the paper)."""
 
     keypoints: int = 10  # K
-    image_size: int = 64  # H = W
+    image_size: int = 64  # H = W; a multiple of the map's size
     map_size: int = 32  # H' = W'
     growth: int = 24
-    layers: tuple[int, ...] = (2, 3, 4)  # DenseLayers of each DenseBlock, downwards
+    layers: tuple[int, ...] = (2, 3, 4, 4)  # DenseLayers of each DenseBlock of the encoder, downwards
+    decoder_layers: tuple[int, ...] = (3, 3, 2)  # from a quarter of the map upwards
     rho: float = 2.5  # Eq. 4, in cells of the map
     servo_hidden: tuple[int, ...] = (256, 256, 256)
     dropout: float = 0.0
@@ -112,9 +113,28 @@ class LossConfig:
     segmentation: float = 1.0
     direction: float = 1.0
     speed: float = 1.0
+    displacement: float = 1.0  # ours: relative error of the displacement, see ``losses.displacement``
     proximity: float = 0.1
-    background: float = 0.01
+    background: float = 0.05
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Appearance of training images: probabilities per image or pair, and largest strengths."""
+
+    background: float = 0.5  # probability that segmentation 0 becomes a procedural texture
+    cutout: float = 0.3  # probability that blobs of the background become flat
+    texture: float = 0.5  # probability that target and gripper get a texture
+    texture_strength: float = 0.5
+    contrast: float = 0.4  # of log gain, for the pair
+    brightness: float = 30.0  # grey levels, for the pair
+    gamma: float = 0.35  # of log gamma
+    eye_mismatch: float = 0.1  # the same between the eyes, as a share
+    gradient: float = 0.4  # light falls off across the image by up to this share
+    blur: float = 0.4  # probability
+    noise: float = 6.0  # grey levels at the network's size
+    shift_px: float = 3.0  # pixels of the camera image, the same in both eyes
 
 
 @dataclass(frozen=True)
@@ -123,13 +143,16 @@ class TrainingConfig:
 
     epochs: int = 8
     batch: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3  # peak of one cosine cycle
     weight_decay: float = 1e-4
+    rho_start: float = 1.0  # rho rises from here to the model's over the first half of the run
+    average: float = 0.998  # decay of the running average of the weights that is scored and shipped
     validation_share: float = 0.05
     score_trials: int = 40
     score_every: int = 2  # epochs between closed-loop scores
-    compile: bool = True
+    compile: bool = False
     loss: LossConfig = field(default_factory=LossConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
 @dataclass(frozen=True)

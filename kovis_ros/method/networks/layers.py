@@ -1,0 +1,35 @@
+"""Building blocks of encoder and decoder: convolution, BatchNorm, activation, in the paper's order."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvBlock(nn.Sequential):
+    """Convolution, BatchNorm, ReLU: (B, inputs, H, W) -> (B, outputs, H, W)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, dilation: int = 1) -> None:
+        padding = dilation * (kernel // 2)
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class DenseBlock(nn.Module):
+    """DenseNet block: each layer adds ``growth`` channels to all before it; dilation grows by one a layer."""
+
+    def __init__(self, inputs: int, layers: int, growth: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            ConvBlock(inputs + i * growth, growth, dilation=i + 1) for i in range(layers)
+        )
+        self.outputs = inputs + layers * growth
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, inputs + layers * growth, H, W)."""
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], 1)
+        return x
