@@ -1,0 +1,117 @@
+"""Dispatcher of the `kovis` command.
+
+A command is a module of this package: its name with `-` for `_`, the first line of its docstring is the help,
+`add_arguments(parser)` declares its options and `run(args) -> int` does the work. Every command has `--json FILE`,
+which arrives as `args.json` for kovis_ros.cli.save_json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from kovis_ros import __version__
+from kovis_ros.method.config import ConfigError
+
+OURS = ("kovis_ros", "kovis_sim")
+INSTALL = {
+    "cv2": "pip install opencv-python-headless",
+    "cv_bridge": "run `make setup`, or source ROS 2",
+    "kovis_msgs": "run `make setup`, or build it with colcon and source the workspace",
+    "lightning": "pip install 'kovis_ros[train]'",
+    "matplotlib": "pip install 'kovis_ros[train]'",
+    "pybullet": "pip install 'kovis_ros[sim]'",
+    "pyrealsense2": "pip install 'kovis_ros[realsense]'",
+    "rclpy": "run `make setup`, or source ROS 2",
+    "rosbags": "pip install 'kovis_ros[bags]'",
+    "rtde_control": "pip install 'kovis_ros[ur]'",
+    "rtde_receive": "pip install 'kovis_ros[ur]'",
+    "sensor_msgs": "run `make setup`, or source ROS 2",
+    "trimesh": "pip install 'kovis_ros[sim]'",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    known = commands()
+    if not words or words[0] in ("-h", "--help"):
+        print(overview(known))
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"kovis {__version__}")
+        return 0
+    if words[0] not in known:
+        return complain(f"command {words[0]!r} is unknown: choose from {', '.join(known)}", 2)
+    try:
+        module = importlib.import_module(f"kovis_ros.cli.{known[words[0]].stem}")
+        args = arguments(module, words)
+        return int(module.run(args) or 0)
+    except KeyboardInterrupt:
+        return complain("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return report(error)
+
+
+def commands() -> dict[str, Path]:
+    """Command name -> its file, in alphabetical order."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return {file.stem.replace("_", "-"): file for file in files if file.stem not in ("__init__", "main")}
+
+
+def overview(known: dict[str, Path]) -> str:
+    """The help of `kovis` itself, made without importing a command."""
+    width = max(map(len, known), default=0)
+    rows = [f"  {name:<{width}}  {first_line(file)}" for name, file in known.items()]
+    return "\n".join(["usage: kovis COMMAND [options]", "", *rows, "", "`kovis COMMAND --help` tells the options."])
+
+
+def first_line(file: Path) -> str:
+    """First line of a module's docstring."""
+    return (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0]
+
+
+def arguments(module: ModuleType, words: Sequence[str]) -> argparse.Namespace:
+    """The command's parsed options; exits with 2 and a line when they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog=f"kovis {words[0]}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.add_arguments(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as one JSON object")
+    args = parser.parse_args(list(words[1:]))
+    if args.json is not None and not args.json.resolve().parent.is_dir():
+        parser.error(f"--json {args.json}: folder {args.json.resolve().parent} does not exist")
+    return args
+
+
+def report(error: Exception) -> int:
+    """Say one line about an error that a user can mend; any other is a fault of ours and is raised again."""
+    if isinstance(error, ConfigError):
+        return complain(str(error), 2)
+    if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) in INSTALL:
+        return complain(f"{package} is not installed: {INSTALL[package]}", 1)
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return complain(f"{place}{error.strerror}: check the path, its permissions and the disk", 1)
+    if type(error).__module__.partition(".")[0] in OURS:
+        return complain(str(error), 1)
+    raise error
+
+
+def complain(line: str, code: int) -> int:
+    """Print one line to stderr; returns the exit code."""
+    print(f"kovis: {' '.join(line.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
