@@ -1,1 +1,1 @@
-"""The simulated cell: scene, camera, arm controller."""
+"""The simulated cell: scene, robot, camera, roll-outs and closed-loop evaluation; PyBullet, headless."""

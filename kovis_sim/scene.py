@@ -1,0 +1,352 @@
+"""The scene of a task: robot, camera and target, what they look like, where the goal is, and whether it worked.
+
+Convention: world = base of the arm; the table's top is z = 0. The tcp is tool0 moved along its z axis.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kovis_ros.method import geometry, kinematics, motion
+from kovis_ros.method.config import ConfigError, Task
+from kovis_sim import appearance, camera, completion, robot
+from kovis_sim.appearance import Look, Split
+from kovis_sim.camera import StereoCamera
+from kovis_sim.cell import TABLE_HALF, Cell
+from kovis_sim.world import Light, Picture, World
+
+Array = NDArray[np.float64]
+BACKGROUND, TARGET, ROBOT = 0, 1, 2
+TABLE_GREY = 0.75  # paint of the table under a composed background: leaves room for its highlights
+
+
+class SceneError(RuntimeError):
+    """The scene cannot be set up as asked."""
+
+
+class Truth(NamedTuple):
+    """Ground truth of the newest stereo pair."""
+
+    depth: NDArray[np.uint16]  # (2, H, W) 0.1 mm
+    segmentation: NDArray[np.uint8]  # (2, H, W): 0 background, 1 target, 2 robot
+    displacement: Array  # (d,) metres, rotation scaled
+
+
+class Visual(NamedTuple):
+    """One shape to draw: a mesh file, or a box, cylinder or sphere."""
+
+    name: str
+    mesh: Path | None
+    primitive: str  # "", "box", "cylinder", "sphere"
+    size: tuple[float, ...]  # box: half extents; cylinder: radius, length; sphere: radius
+    grey: float
+    specular: float
+    texture: NDArray[np.uint8] | None  # (256, 256); on the table in its own coordinates, see Look.table_to_texture
+    world_T_shape: Array
+
+
+class Scene:
+    """One task in one simulated cell, without a window; randomness comes from ``seed`` alone."""
+
+    def __init__(self, task: Task, seed: int = 0, split: Split = "train") -> None:
+        self.task, self.split = task, split
+        self.cell = Cell(task)
+        self._stage = _Stage(task, split)
+        self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
+        self.target_T_goal = geometry.pose_rpy(task.goal.position_m, np.radians(task.goal.rpy_deg))
+        self.opening_m = task.held.grip_m
+        self._pictures: tuple[Picture, Picture] | None = None
+        self.seed(seed)
+
+    def close(self) -> None:
+        """Release both physics clients."""
+        self.cell.world.close()
+        self._stage.world.close()
+
+    # -- random draws -------------------------------------------------------------------------------------------
+    def seed(self, seed: int) -> None:
+        """Start a new random sequence and a new trial."""
+        self.rng = np.random.default_rng(seed)
+        self.reset()
+
+    def reset(self, seed: int | None = None) -> None:
+        """A new trial: target, start pose, camera mount and look; ``seed`` makes it repeatable."""
+        if seed is not None:
+            self.rng = np.random.default_rng(seed)
+        self.place_target()
+        self.new_camera()
+        self.new_look()
+        self.start()
+
+    def place_target(self) -> None:
+        """Put the target somewhere on the table."""
+        (x0, x1), (y0, y1) = self.task.target.position_range_m
+        yaw = np.radians(self.rng.uniform(*self.task.target.yaw_range_deg))
+        position = (self.rng.uniform(x0, x1), self.rng.uniform(y0, y1), 0.0)
+        self.world_T_target = geometry.pose_rpy(position, (0.0, 0.0, yaw))
+        self.world_T_goal = self.world_T_target @ self.target_T_goal
+        self.goal_q = self._solve(self.world_T_goal, np.asarray(robot.READY_Q))
+        self.q, self.touched = self.goal_q, False
+        self.opening_m = self.task.held.grip_m
+
+    def new_camera(self, scale: float = 1.0) -> None:
+        """Another camera, its mount wrong by up to ``scale`` times the task's range."""
+        self.camera = camera.draw(self.task.camera, self.rng, scale)
+
+    def new_look(self) -> None:
+        """Another light, other paint, another background."""
+        self.look = appearance.draw(self.task.appearance, self.rng, self.split)
+        self._stage.dress(self.look, self.rng, self.world_T_target)
+
+    def start(self) -> None:
+        """Put the arm at a start pose from which a straight line to the goal touches nothing."""
+        for _ in range(200):
+            world_T_tcp = self.world_T_goal @ geometry.exp(self._start_displacement())
+            if self._clear(world_T_tcp):
+                self.q = self._solve(world_T_tcp, self.goal_q)
+                return
+        raise SceneError(f"task {self.task.name}: no start pose reaches the goal freely: check goal and rollout ranges")
+
+    def _start_displacement(self) -> Array:
+        """Displacement (6,) from the goal of a start: 20-60 mm and up to 20 deg on the commanded axes."""
+        ranges = self.task.rollout
+        commanded = motion.axis_indices(self.task.axes)
+        unit = self.rng.normal(size=6)
+        unit[[i for i in range(6) if i not in commanded]] = 0.0
+        unit[:3] *= self.rng.uniform(*ranges.start_distance_m) / max(np.linalg.norm(unit[:3]), 1e-9)
+        limit = np.radians(ranges.start_rotation_deg)
+        unit[3:] *= limit * self.rng.uniform(0.0, 1.0) / max(np.linalg.norm(unit[3:]), 1e-9)
+        tilt = np.radians(ranges.tilt_deg)
+        unit[3:] += [0.0 if i in commanded else self.rng.uniform(-tilt, tilt) for i in (3, 4, 5)]
+        return unit
+
+    def _clear(self, world_T_tcp: Array, count: int = 10) -> bool:
+        """Is the straight line from a tcp pose to the goal free, and within reach?"""
+        try:
+            for fraction in np.linspace(0.0, 1.0, count):
+                pose = geometry.interpolate(world_T_tcp, self.world_T_goal, float(fraction))
+                if self.touching(self._solve(pose, self.goal_q)):
+                    return False
+        except kinematics.Unreachable:
+            return False
+        return True
+
+    def touching(self, q: ArrayLike) -> bool:
+        """Would the robot touch anything with these joint positions?"""
+        return self.cell.touching(q, self.opening_m, self.world_T_target)
+
+    def _solve(self, world_T_tcp: Array, near: Array) -> Array:
+        return kinematics.nearest(world_T_tcp @ geometry.inverse(self._tcp), near)
+
+    # -- poses --------------------------------------------------------------------------------------------------
+    @property
+    def world_T_tool0(self) -> Array:
+        """Pose of the flange."""
+        return kinematics.forward(self.q)
+
+    @property
+    def world_T_tcp(self) -> Array:
+        """Pose of the tool centre point."""
+        return self.world_T_tool0 @ self._tcp
+
+    def put(self, world_T_tcp: ArrayLike) -> None:
+        """Put the tcp somewhere; ``kinematics.Unreachable`` when the arm cannot."""
+        self.q = self._solve(np.asarray(world_T_tcp, float), self.q)
+
+    def move(self, twist: ArrayLike, dt: float) -> None:
+        """Move the tcp with a twist (6,) in tool0 axes for ``dt`` seconds; contact is noted in ``touched``."""
+        self.put(self.world_T_tcp @ geometry.exp(np.asarray(twist, float) * dt))
+        self.touched = self.touched or self.touching(self.q)
+
+    def displacement(self) -> Array:
+        """Label (d,): what leads to the goal on the commanded axes, metres."""
+        return motion.displacement(self._tcp_T_goal(), self.task.axes, self.task.symmetry)
+
+    def error(self) -> tuple[float, float]:
+        """(m, rad) over the commanded axes modulo the task's symmetry."""
+        return motion.error(self.displacement(), self.task.axes)
+
+    def tilt(self) -> float:
+        """Rotation error, rad, that the commanded axes cannot remove."""
+        return motion.tilt(self._tcp_T_goal(), self.task.axes, self.task.symmetry)
+
+    def _tcp_T_goal(self) -> Array:
+        return geometry.inverse(self.world_T_tcp) @ self.world_T_goal
+
+    # -- images -------------------------------------------------------------------------------------------------
+    @property
+    def K(self) -> Array:
+        """Intrinsics (3, 3) of both imagers."""
+        return self.camera.K
+
+    @property
+    def baseline_m(self) -> float:
+        """Distance between the imagers, metres."""
+        return self.camera.baseline_m
+
+    def stereo(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Left and right image (H, W) uint8 of the scene as it is now."""
+        self._stage.pose(self.world_T_tool0, self.opening_m, self.world_T_target)
+        shots = [self._stage.shoot(eye, self.camera, self.look) for eye in self.camera.eyes(self.world_T_tool0)]
+        self._pictures = (shots[0][1], shots[1][1])
+        return shots[0][0], shots[1][0]
+
+    def truth(self) -> Truth:
+        """Depth, segmentation and label of the newest stereo pair; SceneError before the first one."""
+        if self._pictures is None:
+            raise SceneError("no stereo pair yet: call stereo() before truth()")
+        depth = np.stack([np.clip(p.depth * 1e4, 0, 65535).astype(np.uint16) for p in self._pictures])
+        classes = np.stack([self._stage.classes(p) for p in self._pictures])
+        return Truth(depth, classes, self.displacement())
+
+    # -- physics ------------------------------------------------------------------------------------------------
+    def follow(self, q: ArrayLike, opening_m: float, dt: float) -> float:
+        """Step the cell with arm and gripper driven to a state; the contact force on the robot, N."""
+        self.cell.follow(q, opening_m, dt)
+        self.q, self.world_T_target = self.cell.q(), self.cell.world.pose("target")
+        self.opening_m = self.cell.opening_m()
+        return self.cell.contact_force()
+
+    def settle(self) -> None:
+        """Put the cell where the scene is, before ``follow``."""
+        self.cell.place(self.q, self.opening_m, self.world_T_target)
+
+    def complete(self) -> bool:
+        """Run the completion motion with contacts; did the task succeed? Nothing may have been touched before."""
+        if self.touched:
+            return False
+        return completion.run(self).success
+
+    # -- for another renderer -----------------------------------------------------------------------------------
+    def visuals(self) -> list[Visual]:
+        """Every shape of the picture, with its paint and pose."""
+        return self._stage.visuals(self.look, self.world_T_tool0, self.opening_m, self.world_T_target)
+
+    def cameras(self) -> dict[str, tuple[Array, Array, int]]:
+        """Of the left and right imager: ``world_T_camera`` (optical), K and size in pixels."""
+        eyes = self.camera.eyes(self.world_T_tool0)
+        return {name: (eye, self.camera.K, self.camera.size) for name, eye in zip(("left", "right"), eyes)}
+
+    def lights(self) -> list[Light]:
+        """The lights of the picture."""
+        return [self.look.light]
+
+
+class _Stage:
+    """The bodies that can be seen, in a physics client without physics: it renders faster without the rest."""
+
+    def __init__(self, task: Task, split: Split) -> None:
+        self.task = task
+        self.world = World(gravity=False)
+        mesh = robot.ASSETS / task.target.mesh
+        if not task.target.mesh or not mesh.is_file():
+            raise ConfigError(f"task {task.name}: target.mesh {task.target.mesh!r} is no file in {robot.ASSETS}: add it")
+        self.world.add_box("table", TABLE_HALF, collides=False)
+        self.world.set_pose("table", geometry.pose((0.5, 0.0, -TABLE_HALF[2])))
+        self.world.add_mesh("target", mesh)
+        for link in robot.LINKS:
+            self.world.add_mesh(link, robot.mesh_file(link))
+        self.distractors = [self._distractor(i) for i in range(task.appearance.distractors)]
+        self._textures = _load_textures(self.world, split)
+        self.target_number = self.world.number("target")
+        self.robot_numbers = np.array([self.world.number(link) for link in robot.LINKS])
+        self._distractor_poses: dict[str, Array] = {}
+
+    def _distractor(self, i: int) -> str:
+        name = f"distractor_{i}"
+        rng = np.random.default_rng(i)
+        size = rng.uniform(0.015, 0.04, 3)
+        if i % 3 == 0:
+            self.world.add_box(name, tuple(size), collides=False)
+        else:
+            self.world.add_round(name, float(size[0]), float(size[1] * 2.0) if i % 3 == 1 else 0.0)
+        return name
+
+    def dress(self, look: Look, rng: np.random.Generator, world_T_target: Array) -> None:
+        """Paint everything and strew the distractors around the target, clear of the gripper's way."""
+        self.world.paint("table", TABLE_GREY if look.background is not None else look.table_grey, 0.1)
+        self._paint("target", look.target)
+        for link in robot.LINKS:
+            self._paint(link, look.gripper)
+        for name, surface in zip(self.distractors, look.distractors):
+            angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.13, 0.24)
+            turn = rng.uniform(-np.pi, np.pi)
+            place = geometry.pose_rpy((radius * np.cos(angle), radius * np.sin(angle), 0.02), (0, 0, turn))
+            self._distractor_poses[name] = world_T_target @ place
+            self.world.set_pose(name, self._distractor_poses[name])
+            self._paint(name, surface)
+
+    def _paint(self, name: str, surface: appearance.Surface) -> None:
+        texture = self._textures[surface.texture] if surface.texture >= 0 else -1
+        self.world.paint(name, surface.grey, surface.specular, texture)
+
+    def pose(self, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> None:
+        """Put target and gripper where they are now."""
+        self.world.set_pose("target", world_T_target)
+        for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
+            self.world.set_pose(link, pose)
+
+    def shoot(self, eye: Array, stereo: StereoCamera, look: Look) -> tuple[NDArray[np.uint8], Picture]:
+        """Image (H, W) with the background composed, and the bare picture with depth and body numbers."""
+        picture = self.world.render(eye, stereo.K, stereo.size, look.light)
+        if look.background is None:
+            return picture.grey, picture
+        pixel_to_table = _pixel_to_table(eye, stereo.K)
+        warp = np.vstack([look.table_to_texture, [0, 0, 1]]) @ pixel_to_table
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        albedo = cv2.warpPerspective(look.background, warp, picture.grey.shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
+        table = picture.body == self.world.number("table")
+        shaded = np.where(table, picture.grey * (albedo / TABLE_GREY), picture.grey)
+        beyond = picture.body < 0
+        shaded = np.where(beyond, 200.0 * albedo, shaded)
+        return np.clip(shaded, 0, 255).astype(np.uint8), picture
+
+    def classes(self, picture: Picture) -> NDArray[np.uint8]:
+        """(H, W) segmentation: 0 background, 1 target, 2 robot."""
+        result = np.zeros(picture.body.shape, np.uint8)
+        result[picture.body == self.target_number] = TARGET
+        result[np.isin(picture.body, self.robot_numbers)] = ROBOT
+        return result
+
+    def visuals(self, look: Look, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> list[Visual]:
+        """See ``Scene.visuals``."""
+        textures = appearance.pool("train")
+        grey, table = look.table_grey, None
+        if look.background is not None:
+            grey, table = 1.0, np.uint8(255 * np.clip(look.background, 0, 1))
+        half = tuple(TABLE_HALF)
+        shapes = [Visual("table", None, "box", half, grey, 0.1, table, geometry.pose((0.5, 0, -half[2])))]
+
+        def skin(surface: appearance.Surface) -> tuple[float, float, NDArray[np.uint8] | None]:
+            return surface.grey, surface.specular, textures[surface.texture] if surface.texture >= 0 else None
+
+        mesh = robot.ASSETS / self.task.target.mesh
+        shapes.append(Visual("target", mesh, "", (), *skin(look.target), world_T_target))
+        for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
+            shapes.append(Visual(link, robot.mesh_file(link), "", (), *skin(look.gripper), pose))
+        return shapes
+
+
+def _pixel_to_table(eye: Array, K: Array) -> Array:
+    """Homography (3, 3) from pixels to table coordinates x, y in metres (plane z = 0)."""
+    camera_T_world = geometry.inverse(eye)
+    return np.linalg.inv(K @ np.column_stack([camera_T_world[:3, 0], camera_T_world[:3, 1], camera_T_world[:3, 3]]))
+
+
+def _load_textures(world: World, split: Split) -> list[int]:
+    """Texture numbers of the whole pool, loaded once: each stays in memory."""
+    numbers, rng = [], np.random.default_rng(5)
+    with tempfile.TemporaryDirectory() as folder:
+        for i, image in enumerate(appearance.pool(split)):
+            path, contrast = Path(folder) / f"{i}.png", rng.uniform(0.15, 0.9)
+            small = cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA)
+            faded = np.uint8(255 - contrast * (255 - small.astype(np.float32)))
+            cv2.imwrite(str(path), cv2.cvtColor(faded, cv2.COLOR_GRAY2BGR))
+            numbers.append(world.load_texture(path))
+    return numbers

@@ -1,0 +1,224 @@
+"""The one door to PyBullet: bodies by name, poses as 4x4 matrices, images as arrays."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kovis_ros.method import geometry
+
+try:
+    import pybullet
+    from pybullet_utils.bullet_client import BulletClient
+except ImportError as error:  # pragma: no cover
+    raise ImportError("pybullet is not installed: pip install 'kovis_ros[sim]'") from error
+
+Array = NDArray[np.float64]
+NEAR_M, FAR_M = 0.03, 4.0
+
+
+class Light(NamedTuple):
+    """One distant light and the shares of ambient, diffuse and specular reflection, 0..1."""
+
+    direction: tuple[float, float, float]  # towards the light, world
+    ambient: float
+    diffuse: float
+    specular: float
+    shadow: bool
+
+
+class Picture(NamedTuple):
+    """What a camera sees."""
+
+    grey: NDArray[np.uint8]  # (H, W)
+    depth: NDArray[np.float32]  # (H, W) metres along the optical axis
+    body: NDArray[np.int32]  # (H, W) body number, -1 where there is nothing
+
+
+class Contact(NamedTuple):
+    """One contact between two bodies."""
+
+    a: str
+    b: str
+    force_n: float
+    distance_m: float  # negative: penetration
+
+
+class World:
+    """A physics client of its own, without a window."""
+
+    def __init__(self, gravity: bool = True, step_s: float = 1e-3) -> None:
+        self._bullet = BulletClient(pybullet.DIRECT)
+        self._bodies: dict[str, int] = {}
+        self._joints: dict[str, dict[str, int]] = {}
+        self.step_s = step_s
+        self._bullet.setPhysicsEngineParameter(fixedTimeStep=step_s, numSolverIterations=80, deterministicOverlappingPairs=1)
+        if gravity:
+            self._bullet.setGravity(0, 0, -9.81)
+
+    def close(self) -> None:
+        """Release the client; the world is of no use afterwards."""
+        self._bullet.disconnect()
+
+    # -- bodies -------------------------------------------------------------------------------------------------
+    def add_mesh(
+        self, name: str, visual: Path | None, pieces: Iterable[Path] = (), mass_kg: float = 0.0, friction: float = 0.6
+    ) -> None:
+        """A rigid body: one visual mesh, convex collision pieces, mass 0 for one that does not move by itself."""
+        files = [str(piece) for piece in pieces]
+        if files:
+            body = self._load_pieces(visual, files, mass_kg)
+            self._bullet.changeDynamics(body, -1, lateralFriction=friction, spinningFriction=0.002)
+        else:
+            look = self._bullet.createVisualShape(pybullet.GEOM_MESH, fileName=str(visual), rgbaColor=[1, 1, 1, 1])
+            body = self._bullet.createMultiBody(mass_kg, -1, look)
+        self._bodies[name] = body
+
+    def add_box(self, name: str, half_extents: Sequence[float], collides: bool, friction: float = 0.6) -> None:
+        """A fixed box with half extents (3,) in metres."""
+        bullet = self._bullet
+        look = bullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=list(half_extents), rgbaColor=[1, 1, 1, 1])
+        solid = bullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=list(half_extents)) if collides else -1
+        self._bodies[name] = bullet.createMultiBody(0, solid, look)
+        if collides:
+            bullet.changeDynamics(self._bodies[name], -1, lateralFriction=friction)
+
+    def add_round(self, name: str, radius: float, length: float) -> None:
+        """A fixed visual cylinder, or a sphere when the length is 0."""
+        kind = pybullet.GEOM_CYLINDER if length else pybullet.GEOM_SPHERE
+        look = self._bullet.createVisualShape(kind, radius=radius, length=length, rgbaColor=[1, 1, 1, 1])
+        self._bodies[name] = self._bullet.createMultiBody(0, -1, look)
+
+    def add_robot(self, name: str, urdf: Path) -> None:
+        """An articulated body with a fixed base from a URDF; joints are driven by ``drive``."""
+        bullet = self._bullet
+        body = bullet.loadURDF(str(urdf), useFixedBase=True, flags=pybullet.URDF_USE_INERTIA_FROM_FILE)
+        self._bodies[name] = body
+        joints = {}
+        for index in range(bullet.getNumJoints(body)):
+            info = bullet.getJointInfo(body, index)
+            bullet.changeDynamics(body, index, linearDamping=0.0, angularDamping=0.0, jointDamping=0.0)
+            if info[2] == pybullet.JOINT_REVOLUTE:
+                joints[info[1].decode()] = index
+        self._joints[name] = joints
+
+    def set_friction(self, name: str, friction: float) -> None:
+        """Friction coefficient of every link of a body."""
+        body = self._bodies[name]
+        for link in range(-1, self._bullet.getNumJoints(body)):
+            self._bullet.changeDynamics(body, link, lateralFriction=friction, spinningFriction=0.002)
+
+    def number(self, name: str) -> int:
+        """Number of a body in ``Picture.body``."""
+        return self._bodies[name]
+
+    def set_pose(self, name: str, world_T_body: ArrayLike) -> None:
+        """Put a body somewhere, at rest."""
+        t = np.asarray(world_T_body, float)
+        orientation = geometry.quaternion(t[:3, :3])
+        self._bullet.resetBasePositionAndOrientation(self._bodies[name], t[:3, 3].tolist(), orientation.tolist())
+
+    def pose(self, name: str) -> Array:
+        """``world_T_body`` (4, 4)."""
+        position, orientation = self._bullet.getBasePositionAndOrientation(self._bodies[name])
+        return geometry.pose(position, geometry.from_quaternion(orientation))
+
+    def speed(self, name: str) -> float:
+        """Linear speed of a body, m/s."""
+        return float(np.linalg.norm(self._bullet.getBaseVelocity(self._bodies[name])[0]))
+
+    # -- appearance ---------------------------------------------------------------------------------------------
+    def load_texture(self, path: Path) -> int:
+        """Texture number of an image file; textures stay in memory, so load a pool once."""
+        return int(self._bullet.loadTexture(str(path)))
+
+    def paint(self, name: str, grey: float, specular: float = 0.2, texture: int = -1) -> None:
+        """Grey colour 0..1, specular share and texture of a body."""
+        self._bullet.changeVisualShape(
+            self._bodies[name], -1, rgbaColor=[grey, grey, grey, 1], specularColor=[specular] * 3, textureUniqueId=texture
+        )
+
+    def render(self, world_T_camera: ArrayLike, K: ArrayLike, size: int, light: Light) -> Picture:
+        """Square picture of a camera (optical frame, z forward, y down) with intrinsics K, principal point centred."""
+        camera_T_world = geometry.inverse(world_T_camera)
+        view = np.diag([1.0, -1.0, -1.0, 1.0]) @ camera_T_world
+        _, _, rgba, buffer, body = self._bullet.getCameraImage(
+            size,
+            size,
+            view.T.ravel().tolist(),
+            _projection(np.asarray(K, float), size),
+            lightDirection=[10.0 * v for v in light.direction],
+            lightColor=[1, 1, 1],
+            lightDistance=2.0,
+            shadow=int(light.shadow),
+            lightAmbientCoeff=light.ambient,
+            lightDiffuseCoeff=light.diffuse,
+            lightSpecularCoeff=light.specular,
+            renderer=pybullet.ER_TINY_RENDERER,
+        )
+        grey = np.asarray(rgba, np.uint8).reshape(size, size, 4)[..., 0].copy()
+        z = np.asarray(buffer, np.float32).reshape(size, size)
+        depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * z)
+        return Picture(grey, depth, np.asarray(body, np.int32).reshape(size, size))
+
+    # -- physics ------------------------------------------------------------------------------------------------
+    def set_joints(self, name: str, positions: dict[str, float]) -> None:
+        """Put joints at positions (rad), at rest."""
+        for joint, value in positions.items():
+            self._bullet.resetJointState(self._bodies[name], self._joints[name][joint], value, 0.0)
+
+    def joints(self, name: str, joints: Sequence[str]) -> Array:
+        """Positions (n,) of joints, rad."""
+        numbers = [self._joints[name][joint] for joint in joints]
+        return np.array([state[0] for state in self._bullet.getJointStates(self._bodies[name], numbers)])
+
+    def drive(self, name: str, targets: dict[str, float], force: dict[str, float], gain: float = 0.4) -> None:
+        """Motor targets (rad) with their greatest torques (N m)."""
+        self._bullet.setJointMotorControlArray(
+            self._bodies[name],
+            [self._joints[name][joint] for joint in targets],
+            pybullet.POSITION_CONTROL,
+            targetPositions=list(targets.values()),
+            forces=[force[joint] for joint in targets],
+            positionGains=[gain] * len(targets),
+            velocityGains=[1.0] * len(targets),
+        )
+
+    def step(self, count: int = 1) -> None:
+        """Advance by ``count`` steps of ``step_s``."""
+        for _ in range(count):
+            self._bullet.stepSimulation()
+
+    def find_contacts(self) -> None:
+        """Bring the contact list up to date after bodies were moved by hand."""
+        self._bullet.performCollisionDetection()
+
+    def contacts(self, a: str, b: str) -> list[Contact]:
+        """Contacts between two bodies, penetrating or touching."""
+        points = self._bullet.getContactPoints(self._bodies[a], self._bodies[b])
+        return [Contact(a, b, point[9], point[8]) for point in points if point[8] <= 0.0]
+
+    def _load_pieces(self, visual: Path | None, files: list[str], mass_kg: float) -> int:
+        """Body of many convex pieces: through a URDF, since createCollisionShapeArray drops all after the 16th."""
+        mesh = '<geometry><mesh filename="{}"/></geometry>'
+        look = f"<visual>{mesh.format(visual)}</visual>" if visual else ""
+        solid = "".join(f"<collision>{mesh.format(file)}</collision>" for file in files)
+        inertia = f'<inertial><mass value="{mass_kg}"/><inertia ixx="1" ixy="0" ixz="0" iyy="1" iyz="0" izz="1"/></inertial>'
+        with tempfile.NamedTemporaryFile("w", suffix=".urdf") as urdf:
+            urdf.write(f'<robot name="body"><link name="body">{inertia}{look}{solid}</link></robot>')
+            urdf.flush()
+            return int(self._bullet.loadURDF(urdf.name, useFixedBase=mass_kg == 0.0))
+
+
+def _projection(K: Array, size: int) -> list[float]:
+    """OpenGL projection (16,), column major, of intrinsics whose pixel (0, 0) is the centre of the first pixel."""
+    fx, fy = 2.0 * K[0, 0] / size, 2.0 * K[1, 1] / size
+    cx, cy = 2.0 * (K[0, 2] + 0.5) / size - 1.0, 1.0 - 2.0 * (K[1, 2] + 0.5) / size
+    a, b = -(FAR_M + NEAR_M) / (FAR_M - NEAR_M), -2.0 * FAR_M * NEAR_M / (FAR_M - NEAR_M)
+    matrix = np.array([[fx, 0, -cx, 0], [0, fy, -cy, 0], [0, 0, a, b], [0, 0, -1, 0]])
+    return list(matrix.T.ravel())
