@@ -1,0 +1,101 @@
+"""The loss of Eq. 8, term by term: Eq. 5 and 6 of the keypoints, reconstruction, Eq. 7 of the servo."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kovis_ros.method.config import LossConfig
+from kovis_ros.method.networks import Output
+
+
+class Batch(NamedTuple):
+    """Stereo pairs ready for the network, and their truth."""
+
+    images: Tensor  # (B, 2, S, S) float32, normalised
+    depth: Tensor  # (B, 2, 2 H', 2 W') float32 in metres, 0 where unknown
+    segmentation: Tensor  # (B, 2, 2 H', 2 W') int64
+    direction: Tensor  # (B, d)
+    speed: Tensor  # (B,)
+    displacement: Tensor  # (B, d) metres
+
+
+def proximity(keypoints: Tensor, gamma: float) -> Tensor:
+    """Eq. 5 of keypoints (N, K, 3): sum over pairs of a a' exp(-gamma |j - j'|), mean over images."""
+    place, confidence = keypoints[..., :2], keypoints[..., 2]
+    first, second = torch.triu_indices(place.shape[-2], place.shape[-2], 1, device=place.device)
+    gap = torch.sqrt((place[:, first] - place[:, second]).square().sum(-1) + 1e-8)
+    return (confidence[:, first] * confidence[:, second] * torch.exp(-gamma * gap)).sum(-1).mean()
+
+
+def background_cells(segmentation: Tensor, size: int) -> Tensor:
+    """(N, size, size) bool: cells of the map that hold nothing but background, of segmentation (N, H, W)."""
+    return F.adaptive_max_pool2d((segmentation > 0).float()[:, None], size)[:, 0] < 0.5
+
+
+def background(maps: Tensor, segmentation: Tensor) -> Tensor:
+    """Eq. 6 of maps (N, K, H', W'): what lies on background cells, summed over cells and keypoints, mean over images."""
+    mask = background_cells(segmentation, maps.shape[-1])
+    return (maps.sum(1) * mask).sum((-2, -1)).mean()
+
+
+def depth(prediction: Tensor, target: Tensor, segmentation: Tensor) -> Tensor:
+    """Mean squared error of depth (N, H, W), in standard deviations, over target and gripper.
+
+    Departure from the paper: the background is left out, because its depth is random and tells nothing of the task.
+    """
+    mask = ((segmentation > 0) & torch.isfinite(target)).float()
+    error = (prediction - torch.nan_to_num(target)).square() * mask
+    return error.sum() / mask.sum().clamp_min(1.0)
+
+
+def direction(prediction: Tensor, label: Tensor, speed: Tensor) -> Tensor:
+    """First part of Eq. 7: speed* (1 - u . u*) of unit vectors (B, d), mean over the batch."""
+    return (speed * (1.0 - (prediction * label).sum(-1))).mean()
+
+
+def speed(prediction: Tensor, label: Tensor) -> Tensor:
+    """Second part of Eq. 7: binary cross-entropy of speeds (B,) in [0, 1]."""
+    p = prediction.clamp(1e-6, 1.0 - 1e-6)
+    return -(label * p.log() + (1.0 - label) * (1.0 - p).log()).mean()
+
+
+def speed_floor(label: Tensor) -> Tensor:
+    """Entropy of the speed labels (B,): the lowest value that ``speed`` can reach."""
+    return speed(label, label)
+
+
+def displacement(vector: Tensor, target: Tensor) -> Tensor:
+    """Error of the servo's vector (B, d) relative to the distance, both in label slope times metres.
+
+    |v - v*| / (1 + |v*|): 1 mm counts 0.2 at the goal and 0.015 at 60 mm (slope 200/m), so that precision is asked
+    for where the servo stops; Eq. 7 weighs the direction by the speed and so asks for none there.
+    """
+    error = torch.sqrt((vector - target).square().sum(-1) + 1e-4)
+    return (error / (1.0 + target.norm(dim=-1))).mean()
+
+
+def terms(output: Output, batch: Batch, config: LossConfig, slope: float, scale: tuple[Tensor, Tensor]
+          ) -> dict[str, Tensor]:
+    """Every term of Eq. 8 by name, unweighted; ``scale`` is mean and deviation of the depth in metres."""
+    segmentation = batch.segmentation.flatten(0, 1)
+    metres = batch.depth.flatten(0, 1)
+    standard = torch.where(metres > 0.0, (metres - scale[0]) / scale[1], torch.nan)
+    reconstruction, prediction = output.reconstruction, output.prediction
+    return {
+        "depth": depth(reconstruction.depth, standard, segmentation),
+        "segmentation": F.cross_entropy(reconstruction.segmentation, segmentation),
+        "direction": direction(prediction.direction, batch.direction, batch.speed),
+        "speed": speed(prediction.speed, batch.speed),
+        "displacement": displacement(prediction.vector, slope * batch.displacement),
+        "proximity": proximity(output.keypoints.flatten(0, 1), config.gamma),
+        "background": background(output.maps, segmentation),
+    }
+
+
+def total(parts: dict[str, Tensor], config: LossConfig) -> Tensor:
+    """Eq. 8: the weighted sum of ``terms``."""
+    return torch.stack([getattr(config, name) * value for name, value in parts.items()]).sum()
