@@ -71,7 +71,7 @@ class RolloutConfig:
     translation_m: float = 0.070
     rotation_deg: float = 24.0
     tilt_deg: float = 1.0
-    near_power: float = 2.0  # steps at fraction u**near_power of the line: above 1 more images near the goal
+    near_power: float = 1.6  # steps at fraction u**near_power of the line: above 1 more images near the goal
     start_distance_m: Range = (0.020, 0.060)  # closed loop: start of a trial
     start_rotation_deg: float = 20.0
 

@@ -91,7 +91,9 @@ class Outputs:
         if name == "robot_status_bits":
             power = POWER_ON_BIT * (controller.robot_mode != RobotMode.POWER_OFF)
             return power | PROGRAM_BIT * (controller.runtime == Runtime.PLAYING)
-        if name in ("speed_scaling", "target_speed_fraction"):
+        if name == "speed_scaling":  # of the trajectory limiter, which is never at work here
+            return 1.0
+        if name == "target_speed_fraction":
             return controller.arm.slider
         if name == "payload":
             return controller.payload_kg

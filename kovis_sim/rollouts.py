@@ -1,0 +1,128 @@
+"""Training roll-outs: from the goal outwards along a straight line, each image with its own camera and look."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from kovis_ros import __version__, bags
+from kovis_ros.method import geometry, kinematics, motion
+from kovis_ros.method.config import Task, from_dict, to_dict
+from kovis_sim.scene import Scene
+
+Array = NDArray[np.float64]
+SHARD = 100  # roll-outs
+SAMPLE_BYTES = 60_000  # of one sample on disk, measured with zstd at 128x128; rounded up
+CHECKS = 14  # places along the line where contact is looked for
+
+
+def rollout(scene: Scene, seed: int, index: int) -> Iterator[bags.Sample]:
+    """Samples of roll-out ``index``: the first at the goal, the rest ever further out until something would touch."""
+    scene.rng = np.random.default_rng([seed, index])
+    scene.place_target()
+    ranges, slope = scene.task.rollout, scene.task.servo.label_slope
+    line = free_line(scene, end_displacement(scene))
+    fractions = np.sort(scene.rng.random(ranges.steps - 1) ** ranges.near_power)
+    for step, fraction in enumerate([0.0, *fractions]):
+        scene.put(scene.world_T_goal @ geometry.exp(fraction * line))
+        scene.new_camera()
+        scene.new_look()
+        left, right = scene.stereo()
+        truth = scene.truth()
+        direction, speed = motion.label(truth.displacement, slope)
+        yield bags.Sample(
+            index, step, bags.stamp(index, step), left, right, truth.depth, truth.segmentation, scene.K,
+            scene.baseline_m, np.float32(direction), speed, np.float32(truth.displacement),
+        )  # fmt: skip
+
+
+def end_displacement(scene: Scene) -> Array:
+    """Displacement (6,) from the goal of a roll-out's far end: uniform in a ball and in an angle, tilt besides."""
+    ranges, rng = scene.task.rollout, scene.rng
+    commanded = motion.axis_indices(scene.task.axes)
+    move = rng.normal(size=3) * [i in commanded for i in range(3)]
+    reach = ranges.translation_m * rng.random() ** (1.0 / 3.0)
+    move *= reach / max(float(np.linalg.norm(move)), 1e-9)
+    limit, tilt = np.radians(ranges.rotation_deg), np.radians(ranges.tilt_deg)
+    turn = [rng.uniform(-limit, limit) if i in commanded else rng.uniform(-tilt, tilt) for i in (3, 4, 5)]
+    return np.concatenate([move, turn])
+
+
+def free_line(scene: Scene, displacement: Array) -> Array:
+    """The part of a displacement (6,) from the goal along which nothing touches and the arm can reach."""
+    free = 0.0
+    for fraction in np.linspace(0.0, 1.0, CHECKS + 1)[1:]:
+        try:
+            scene.put(scene.world_T_goal @ geometry.exp(fraction * displacement))
+        except kinematics.Unreachable:
+            break
+        if scene.touching(scene.q):
+            break
+        free = float(fraction)
+    return free * displacement
+
+
+def record(
+    task: Task, rollouts: int, seed: int, out: Path, workers: int = 0, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Record roll-outs into the bag ``out``, or go on where an interrupted recording stopped; the number of samples.
+
+    The same messages for the same seed, whatever the number of workers (0: one a core). ``progress`` hears the
+    roll-outs done and the whole number. BagError for a foreign folder or a full disk, before any work is lost.
+    """
+    out = Path(out)
+    recording = bags.Recording(task.name, seed, __version__, yaml.safe_dump(to_dict(task), sort_keys=False))
+    check_disk(out, rollouts * task.rollout.steps)
+    bags.begin(out, recording)
+    numbers = range((rollouts + SHARD - 1) // SHARD)
+    missing = [n for n in numbers if not bags.shard_path(out, n).exists()]
+    done = rollouts - sum(min(SHARD, rollouts - n * SHARD) for n in missing)
+    if progress:
+        progress(done, rollouts)
+    with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_shard, to_dict(task), seed, str(out), n, min(SHARD, rollouts - n * SHARD)) for n in missing]
+        for job in as_completed(jobs):
+            done += job.result()
+            if progress:
+                progress(done, rollouts)
+    bags.finish(out, recording)
+    return rollouts * task.rollout.steps
+
+
+def check_disk(out: Path, samples: int) -> None:
+    """BagError when the disk cannot hold that many samples."""
+    place = next(p for p in (out, *out.resolve().parents) if p.exists())
+    free, wanted = shutil.disk_usage(place).free, samples * SAMPLE_BYTES
+    if free < wanted:
+        raise bags.BagError(
+            f"disk of {place} has {free / 1e9:.1f} GB free and the bag needs about {wanted / 1e9:.1f} GB: "
+            "free some or record fewer roll-outs"
+        )
+
+
+def _shard(task: dict[str, object], seed: int, out: str, number: int, count: int) -> int:
+    """One worker's job: the roll-outs of one shard."""
+    scene = _scene(yaml.safe_dump(task))
+    samples = (s for i in range(count) for s in rollout(scene, seed, number * SHARD + i))
+    bags.write_shard(bags.shard_path(Path(out), number), samples, scene.task.axes)
+    return count
+
+
+@lru_cache(maxsize=1)
+def _scene(task: str) -> Scene:
+    """The worker's scene, set up once."""
+    cv2.setNumThreads(1)
+    os.nice(5)
+    return Scene(from_dict(yaml.safe_load(task)))
+
+
