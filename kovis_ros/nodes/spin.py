@@ -46,13 +46,13 @@ def _run(make: Callable[[], Node], stopping: list[int]) -> int:
     try:
         node = make()
     except Exception as error:
-        return _explain(error)
+        return explain(error)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         return _spin(executor, node, stopping)
     except Exception as error:
-        return _explain(error)
+        return explain(error)
     finally:
         _stop(node)
         executor.shutdown(timeout_sec=0.5)
@@ -74,7 +74,7 @@ def _stop(node: Node) -> None:
         stop()
 
 
-def _explain(error: Exception) -> int:
+def explain(error: Exception) -> int:
     """Print an error of ours as one line; anything else is a fault of the program and keeps its traceback."""
     if isinstance(error, ModuleNotFoundError):
         print(f"error: {error}: run make setup, or pip install {error.name}", file=sys.stderr, flush=True)

@@ -1,0 +1,50 @@
+"""What the servo node knows of the arm: its pose and its status, as far as they are fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
+
+from kovis_msgs.msg import ArmStatus
+from kovis_ros import conversions
+from kovis_ros.nodes.alignment import SAFETY_STOPS, ArmView
+
+STATUS_TIMEOUT_S = 1.0  # it comes at 10 Hz
+
+
+class ArmWatch:
+    """Subscribes to ``tcp_pose`` and ``arm_status``; ages are by the time of receipt on ``now``."""
+
+    def __init__(self, node: Node, now: Callable[[], float], pose_timeout_s: float, required: bool) -> None:
+        self.node, self.now, self.pose_timeout_s, self.required = node, now, pose_timeout_s, required
+        self._pose: tuple[Any, float] | None = None
+        self._status: tuple[ArmStatus, float] | None = None
+        node.create_subscription(PoseStamped, "tcp_pose", self._on_pose, 1)
+        node.create_subscription(ArmStatus, "arm_status", self._on_status, 1)
+
+    def view(self) -> ArmView:
+        """Pose and readiness now; without ``required`` the arm is never at fault."""
+        now = self.now()
+        pose = self._pose[0] if self._pose and now - self._pose[1] <= self.pose_timeout_s else None
+        if not self.required:
+            return ArmView(pose, "")
+        if pose is None:
+            return ArmView(None, f"no tcp_pose for {self.pose_timeout_s} s: check the arm node")
+        if self._status is None or now - self._status[1] > STATUS_TIMEOUT_S:
+            return ArmView(pose, f"no arm_status for {STATUS_TIMEOUT_S} s: check the arm node")
+        status = self._status[0]
+        stopped = status.safety_mode in SAFETY_STOPS
+        fault = "" if status.ready and not stopped else (status.message or "the arm is not ready: look at arm_status")
+        return ArmView(pose, fault, stopped)
+
+    def _on_pose(self, message: PoseStamped) -> None:
+        try:
+            self._pose = conversions.pose_from_msg(message, "base"), self.now()
+        except ValueError as error:
+            self.node.get_logger().warning(f"tcp_pose rejected: {error}", throttle_duration_sec=5.0)
+
+    def _on_status(self, message: ArmStatus) -> None:
+        self._status = message, self.now()
