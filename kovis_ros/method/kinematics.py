@@ -27,7 +27,7 @@ SINGULAR = 1e-9  # |sin q5| below which joints 4 and 6 turn about one line and o
 TOLERANCE = 1e-6  # m and matrix elements: what a verified solution may differ from the pose asked for
 
 
-class Unreachable(ValueError):
+class Unreachable(ValueError):  # noqa: N818 - reads as what it says
     """No joint angles within the limits put tool0 at the pose asked for."""
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from kovis_ros.method.kinematics import ARMS
 from kovis_sim.shared_state import NAN, ArmState, SharedState
 from kovis_sim.ur_controller.gripper import OPEN_M, Gripper
-from kovis_sim.ur_controller.motion import ArmMotion, MotionFault, stop_tool
+from kovis_sim.ur_controller.motion import ArmMotion, MotionFaultError, stop_tool
 from kovis_sim.ur_controller.program import ControlProgram, ProgramError
 from kovis_sim.ur_controller.registers import Registers
 from kovis_sim.ur_controller.safety import RobotMode, Runtime, SafetyMode
@@ -108,7 +108,7 @@ class Controller:
             self.arm.step(self.dt)
         except ProgramError as error:
             self.stop_program(f"program error: {error}")
-        except MotionFault as error:
+        except MotionFaultError as error:
             self.arm.motion = None
             self.protective_stop(str(error))
         self._publish(now)

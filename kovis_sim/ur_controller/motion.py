@@ -21,7 +21,7 @@ MAX_DAMPING = 0.05
 BRAKE_RADPS2 = 20.0  # safety stops: assumed deceleration of the fastest joint
 
 
-class MotionFault(RuntimeError):
+class MotionFaultError(RuntimeError):
     """A command the arm cannot follow; a controller answers it with a protective stop."""
 
 
@@ -78,7 +78,7 @@ class ArmMotion:
         return speeds
 
     def step(self, dt: float) -> None:
-        """Advance one cycle.  `MotionFault` at a joint limit or when a joint would have to be too fast."""
+        """Advance one cycle.  `MotionFaultError` at a joint limit or when a joint would have to be too fast."""
         if self.motion is None:
             self.qd[:] = 0.0
             return
@@ -99,13 +99,13 @@ class ArmMotion:
 
     def _check(self, q: Array, speeds: Array) -> None:
         if not np.isfinite(q).all():
-            raise MotionFault("the commanded motion is not finite")
+            raise MotionFaultError("the commanded motion is not finite")
         for name, angle, limit in zip(JOINT_NAMES, q, self.arm.max_joint_rad, strict=True):
             if abs(angle) > limit:
-                raise MotionFault(f"{name} at its limit of {limit:.2f} rad")
+                raise MotionFaultError(f"{name} at its limit of {limit:.2f} rad")
         for name, speed, limit in zip(JOINT_NAMES, speeds, self.arm.max_joint_radps, strict=True):
             if abs(speed) > limit * 1.001:
-                raise MotionFault(f"{name} would have to turn at {speed:.1f} rad/s, limit {limit:.2f}")
+                raise MotionFaultError(f"{name} would have to turn at {speed:.1f} rad/s, limit {limit:.2f}")
 
 
 class SpeedL:
@@ -229,7 +229,7 @@ def _joints(base_T_flange: Array, arm: ArmMotion) -> Array:
     try:
         return nearest(base_T_flange, arm.q, arm.arm)
     except Unreachable as error:
-        raise MotionFault(str(error)) from None
+        raise MotionFaultError(str(error)) from None
 
 
 def _limited(vector: Array, limit: float) -> Array:

@@ -73,7 +73,7 @@ class ControlProgram:
         registers.int_out(0, READY)
 
     def step(self) -> bool:
-        """One cycle; False when the script has ended.  ProgramError or MotionFault when it fails."""
+        """One cycle; False when the script has ended.  ProgramError or MotionFaultError when it fails."""
         self._finish_async()
         alive = self._main()
         if alive and self._speed is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kovis_sim.ur_controller.motion import ArmMotion, MotionFault, SpeedJ, SpeedL
+from kovis_sim.ur_controller.motion import ArmMotion, MotionFaultError, SpeedJ, SpeedL
 from kovis_sim.ur_controller.registers import Registers
 
 Array = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ class SpeedThread:
             return
         self.kind, target, acceleration, self._left_s = self._wanted
         if not np.isfinite(target).all():
-            raise MotionFault(f"speed command {target.tolist()} is not finite")
+            raise MotionFaultError(f"speed command {target.tolist()} is not finite")
         wanted = SpeedL if self.kind == "tool" else SpeedJ
         motion = arm.motion if isinstance(arm.motion, wanted) else wanted(arm)
         motion.target, motion.acceleration = target, acceleration

@@ -1,0 +1,263 @@
+"""What the arm does each period: follow twists, carry out one relative move, or stand; and when it must not move.
+
+One thread calls `ArmLoop.tick` at a fixed rate and is the only one to touch the arm; the other methods leave requests
+for it.  After any fault the loop is *held*: no setpoint is taken until the twists stopped or were zero for a while, so
+that nothing moves again by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+from math import isfinite
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kovis_ros.drivers.relative_move import Outcome, RelativeMove
+from kovis_ros.drivers.ur5 import PLAYING, LinkLostError, Reading
+from kovis_ros.drivers.ur_link import ArmError
+
+Array = npt.NDArray[np.float64]
+RECOVERY_TRIES = 5
+
+
+class Arm(Protocol):
+    """What the loop needs of an arm; see `ur5.Ur5`."""
+
+    def read(self) -> Reading: ...
+
+    def speed(self, twist: npt.ArrayLike, acceleration_mps2: float) -> None: ...
+
+    def rest(self, deceleration_mps2: float) -> None: ...
+
+    def kick(self) -> None: ...
+
+    def end_program(self) -> str: ...
+
+    def recover(self) -> None: ...
+
+
+class Mode(Enum):
+    STANDING = "standing"
+    FOLLOWING = "following twists"
+    MOVING = "moving"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Speeds are norms over the three axes."""
+
+    linear_mps: float = 0.05
+    angular_radps: float = 0.3
+    acceleration_mps2: float = 1.0
+    deceleration_mps2: float = 3.0
+    setpoint_timeout_s: float = 0.1
+    quiet_s: float = 0.3  # setpoints must have stopped or been zero for this long after a fault
+    recovery_s: float = 2.0  # from the robot being safe again to a new upload
+
+
+class _Setpoint(NamedTuple):
+    twist: Array
+    stamp_s: float
+
+
+class ArmLoop:
+    """See the module.  `now` is `time.monotonic()` everywhere."""
+
+    def __init__(self, arm: Arm, limits: Limits) -> None:
+        self.arm, self.limits = arm, limits
+        self.mode = Mode.STANDING
+        self.reading: Reading | None = None
+        self.held = ""  # why setpoints are not taken
+        self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._setpoint: _Setpoint | None = None
+        self._busy_s = -1e9  # when the last setpoint other than zero came
+        self._move: RelativeMove | None = None
+        self._halt = ""
+        self._safe_since: float | None = None
+        self._tries = 0
+
+    # requests, from any thread
+
+    def follow(self, tool_twist: npt.ArrayLike, now: float) -> Array:
+        """Take a setpoint: twist of the TCP (6,) with the axes of tool0.  Returns what will be commanded.
+
+        That is the twist shrunk (direction kept) to the limits, or zero while held or moving.
+        ValueError if it is not six finite numbers.
+        """
+        wanted = np.asarray(tool_twist, dtype=float)
+        if wanted.shape != (6,) or not np.isfinite(wanted).all():
+            raise ValueError(f"twist {wanted.tolist()} is not six finite numbers")
+        twist = self._clamped(wanted)
+        with self._lock:
+            if twist.any():
+                self._busy_s = now
+            if self.held or self.mode == Mode.FAULT or self._move is not None:
+                self.counts["ignored"] += 1
+                self._setpoint = None
+                return np.zeros(6)
+            self._setpoint = _Setpoint(twist, now)
+        return twist
+
+    def move(self, move: RelativeMove, now: float) -> None:
+        """Ask for a relative move; poll `move.outcome`.  ArmError if the arm is not free for it."""
+        with self._lock:
+            reason = self._refusal(now)
+            if reason:
+                raise ArmError(reason)
+            self._move = move
+
+    def cancel(self) -> None:
+        """End the relative move, if there is one."""
+        with self._lock:
+            if self._move is not None:
+                self._move.cancelled = True
+
+    def halt(self, reason: str) -> None:
+        """Stop whatever moves, and hold."""
+        with self._lock:
+            self._halt = reason
+
+    @property
+    def trouble(self) -> str:
+        """Why a twist would not move the arm; empty if it would."""
+        reading = self.reading
+        if reading is None:
+            return "no state of the arm yet"
+        return reading.trouble() or self.held
+
+    # the control thread
+
+    def tick(self, now: float) -> Reading:
+        """One period.  LinkLostError when the controller is gone: end the process."""
+        reading = self.reading = self.arm.read()
+        with self._lock:
+            setpoint, move, halt = self._setpoint, self._move, self._halt
+            self._halt = ""
+        if not (reading.safe and reading.program_running):
+            self._fault(reading, move, now)
+        elif self.mode == Mode.FAULT:
+            self._rest()  # whatever brought the program back may have brought its old speed with it
+        elif halt:
+            self._stop(halt, move)
+        elif move is not None:
+            self._advance(move, reading, now)
+        elif setpoint is not None and now - setpoint.stamp_s <= self.limits.setpoint_timeout_s:
+            self._follow(setpoint.twist, reading)
+        else:
+            self._stand()
+        self._release(now)
+        return reading
+
+    def _follow(self, tool_twist: Array, reading: Reading) -> None:
+        if self.mode == Mode.STANDING and not tool_twist.any():
+            self.arm.kick()
+            return
+        self.mode = Mode.FOLLOWING
+        self._command(tool_twist, reading)
+
+    def _command(self, tool_twist: Array, reading: Reading) -> None:
+        rotation = reading.pose()[:3, :3]
+        twist = np.concatenate([rotation @ tool_twist[:3], rotation @ tool_twist[3:]])
+        self.arm.speed(twist, self.limits.acceleration_mps2)
+
+    def _stand(self) -> None:
+        if self.mode == Mode.FOLLOWING:
+            self.counts["timeouts"] += 1
+            with self._lock:
+                self._setpoint = None
+        self._rest()
+
+    def _rest(self) -> None:
+        if self.mode == Mode.STANDING:
+            self.arm.kick()
+            return
+        self.arm.rest(self.limits.deceleration_mps2)
+        self.mode = Mode.STANDING
+
+    def _stop(self, reason: str, move: RelativeMove | None) -> None:
+        self._hold(reason)
+        self._rest()
+        self._end(move, Outcome.CANCELLED, reason)
+
+    def _advance(self, move: RelativeMove, reading: Reading, now: float) -> None:
+        twist = move.step(reading, now)
+        if move.ending is None:
+            self.mode = Mode.MOVING
+            self._command(self._clamped(twist), reading)
+            return
+        self._rest()
+        self._end(move, *move.ending)
+
+    def _end(self, move: RelativeMove | None, outcome: Outcome, message: str) -> None:
+        with self._lock:
+            self._move, self._setpoint = None, None
+        if move is not None:
+            move.finish(outcome, message)
+
+    def _fault(self, reading: Reading, move: RelativeMove | None, now: float) -> None:
+        if self.mode != Mode.FAULT:
+            self.mode = Mode.FAULT
+            self._safe_since, self._tries = None, 0
+            self.counts["faults"] += 1
+            self._hold(reading.trouble())
+            self._end(move, Outcome.ROBOT, reading.trouble())
+            self._end_paused(reading)
+        if not reading.safe:
+            self._safe_since = None
+        elif self._safe_since is None:
+            self._safe_since = now
+        elif now - self._safe_since > self.limits.recovery_s and self._tries < RECOVERY_TRIES:
+            self._safe_since, self._tries = now, self._tries + 1
+            self._recover()
+
+    def _end_paused(self, reading: Reading) -> None:
+        if reading.runtime_state <= PLAYING:
+            return
+        try:
+            self.arm.end_program()
+        except ArmError:
+            self.counts["programs left paused"] += 1
+
+    def _recover(self) -> None:
+        try:
+            self.arm.recover()
+            self.counts["recoveries"] += 1
+        except LinkLostError:
+            raise
+        except ArmError as error:
+            self.held = str(error)
+
+    def _hold(self, reason: str) -> None:
+        with self._lock:
+            self.held, self._setpoint = reason, None
+
+    def _release(self, now: float) -> None:
+        if self.held and self.mode == Mode.STANDING and now - self._busy_s > self.limits.quiet_s:
+            self.held = ""
+
+    def _refusal(self, now: float) -> str:
+        trouble = self.trouble
+        if trouble:
+            return f"the arm is not ready: {trouble}"
+        if self._move is not None:
+            return "another relative move is under way: cancel it or wait"
+        if now - self._busy_s < self.limits.setpoint_timeout_s:
+            return "the arm follows twists: end the goal that sends them first"
+        return ""
+
+    def _clamped(self, twist: Array) -> Array:
+        ratio = max(
+            float(np.linalg.norm(twist[:3])) / self.limits.linear_mps,
+            float(np.linalg.norm(twist[3:])) / self.limits.angular_radps,
+        )
+        if ratio <= 1.0 or not isfinite(ratio):
+            return twist.copy()
+        self.counts["clamped"] += 1
+        return twist / ratio

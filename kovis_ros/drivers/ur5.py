@@ -1,0 +1,266 @@
+"""UR arm over RTDE: the only module that imports ``ur_rtde``.
+
+All methods belong to one thread: the library is not thread-safe.  Four of its habits shape this file:
+``speedL`` never stops by itself, so a watchdog is armed after every upload of the control script; its return value
+says nothing about the arm, so health is judged by what the controller sends; after a lost link any call may hang or
+crash, so `LinkLostError` ends the process; after a protective stop "play" would resume the old speed, so the paused
+program is ended and a new one uploaded.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kovis_ros.drivers.ur_link import ArmError, Version, dashboard, probe
+from kovis_ros.method import geometry
+
+Array = npt.NDArray[np.float64]
+INSTALL = "pip install 'kovis_ros[ur]' (ur_rtde)"
+VARIABLES = [
+    "timestamp", "actual_q", "actual_qd", "actual_TCP_pose", "actual_TCP_speed", "actual_TCP_force", "robot_mode",
+    "safety_mode", "safety_status_bits", "runtime_state", "speed_scaling", "target_speed_fraction", "payload",
+]  # fmt: skip
+RATE_HZ = 125.0
+PLAYING = 2
+RUNNING = 7
+NORMAL, REDUCED, PROTECTIVE_STOP = 1, 2, 3
+ROBOT_MODES = {
+    -1: "no controller", 0: "disconnected", 1: "confirm safety", 2: "booting", 3: "power off", 4: "power on", 5: "idle",
+    6: "backdrive", 7: "running", 8: "updating firmware",
+}  # fmt: skip
+SAFETY_MODES = {
+    1: "normal", 2: "reduced", 3: "protective stop", 4: "recovery", 5: "safeguard stop", 6: "system emergency stop",
+    7: "emergency stop", 8: "violation", 9: "fault",
+}  # fmt: skip
+CONNECT_LIMIT_S = 20.0  # the library's constructors know no timeout: the process is ended instead
+START_LIMIT_S = 5.0
+
+
+class LinkLostError(ArmError):
+    """The controller is gone or silent.  Call nothing any more: end the process."""
+
+
+@dataclass(frozen=True)
+class Ur5Settings:
+    """How the arm is expected to be set up; compared with the controller, never written to it."""
+
+    address: str
+    tcp_offset_m: float = 0.170
+    payload_kg: float = -1.0  # negative: not compared
+    watchdog_hz: float = 10.0
+    link_timeout_s: float = 0.5
+    tcp_tolerance_m: float = 0.001
+    payload_tolerance_kg: float = 0.3
+
+
+class Reading(NamedTuple):
+    """The arm as the controller last reported it."""
+
+    timestamp_s: float  # controller's clock
+    q: list[float]  # (6,) rad
+    qd: list[float]  # (6,) rad/s
+    tcp: list[float]  # (6,) base_T_tcp: m and rotation vector
+    speed: list[float]  # (6,) m/s and rad/s in base
+    force: list[float]  # (6,) N and Nm in base
+    robot_mode: int
+    safety_mode: int
+    runtime_state: int
+    speed_scaling: float  # 0..1
+
+    @property
+    def safe(self) -> bool:
+        """Powered, brakes released, no safety stop."""
+        return self.robot_mode == RUNNING and self.safety_mode in (NORMAL, REDUCED)
+
+    @property
+    def program_running(self) -> bool:
+        return self.runtime_state == PLAYING
+
+    def pose(self) -> Array:
+        """base_T_tcp (4, 4)."""
+        return geometry.pose(self.tcp[:3], geometry.rotation(self.tcp[3:]))
+
+    def trouble(self) -> str:
+        """Why the arm would not move, in one line; empty if it would."""
+        if self.safety_mode == PROTECTIVE_STOP:
+            return "protective stop: look for the cause, then unlock it on the pendant"
+        if self.safety_mode not in (NORMAL, REDUCED):
+            return f"{SAFETY_MODES.get(self.safety_mode, self.safety_mode)}: release it and power the arm on"
+        if self.robot_mode != RUNNING:
+            mode = ROBOT_MODES.get(self.robot_mode, self.robot_mode)
+            return f"robot mode is {mode}: power the arm on and release its brakes on the pendant"
+        if not self.program_running:
+            return "the control program does not run on the controller"
+        if self.speed_scaling <= 0.001:
+            return "the speed slider is at 0: raise it on the pendant"
+        return ""
+
+
+class Ur5:
+    """One arm.  Construct, `connect`, then call `read` and at most one command each period."""
+
+    def __init__(self, settings: Ur5Settings) -> None:
+        self.settings = settings
+        self.version: Version | None = None
+        self.warnings: list[str] = []
+        self._control: Any = None
+        self._receive: Any = None
+        self._stamp, self._stamp_seen_s = -1.0, 0.0
+
+    def connect(self) -> None:
+        """Probe, check, connect, upload the control program and arm its watchdog.  ArmError says what is wrong."""
+        control, receive = _library()
+        self.version = probe(self.settings.address)
+        with _limited():
+            self._receive = receive.RTDEReceiveInterface(self.settings.address, RATE_HZ, VARIABLES)
+            self._stamp_seen_s = time.monotonic()
+            self._check_power()
+            self._control = self._take_control(control)
+        self._check_setup()
+        self._arm_watchdog()
+
+    def read(self) -> Reading:
+        """State of the arm.  LinkLostError when the controller is gone, or sent nothing new for `link_timeout_s`."""
+        for _ in range(3):
+            stamp = self._receive.getTimestamp()
+            reading = self._snapshot(stamp)
+            if self._receive.getTimestamp() == stamp:
+                break
+        now = time.monotonic()
+        if reading.timestamp_s != self._stamp:
+            self._stamp, self._stamp_seen_s = reading.timestamp_s, now
+        silent_s = now - self._stamp_seen_s
+        if not self._receive.isConnected() or silent_s > self.settings.link_timeout_s:
+            what = "closed" if silent_s <= self.settings.link_timeout_s else f"silent for {silent_s:.1f} s"
+            raise LinkLostError(
+                f"link to the controller at {self.settings.address} is {what}: check cable and controller; "
+                "the controller's watchdog stops the arm"
+            )
+        return reading
+
+    def speed(self, twist: npt.ArrayLike, acceleration_mps2: float) -> None:
+        """Command a twist of the TCP (6,), m/s and rad/s in base; to be repeated within the watchdog's period.
+
+        ValueError if it is not six finite numbers: the library would pass anything on.
+        """
+        numbers = np.asarray(twist, dtype=float)
+        if numbers.shape != (6,) or not np.isfinite(numbers).all():
+            raise ValueError(f"twist {numbers.tolist()} is not six finite numbers: nothing was sent")
+        self._control.speedL(numbers.tolist(), acceleration_mps2, 1.0 / RATE_HZ)
+
+    def rest(self, deceleration_mps2: float) -> None:
+        """Brake and wait until the arm stands.  Only with a healthy link: it blocks."""
+        self._control.speedStop(deceleration_mps2)
+
+    def kick(self) -> None:
+        """Feed the watchdog while nothing is commanded; never right after `speed`, which would be lost."""
+        self._control.kickWatchdog()
+
+    def end_program(self) -> str:
+        """End a program that a protective stop has paused, so that nobody can resume its old speed with "play"."""
+        return dashboard(self.settings.address, "stop")
+
+    def recover(self) -> None:
+        """Upload the control program again and arm its watchdog.  ArmError if it does not start."""
+        self._control.reuploadScript()
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self.read().program_running:
+            if time.monotonic() > deadline:
+                raise ArmError(f"the control program did not start in {START_LIMIT_S:g} s: look at the pendant")
+            time.sleep(0.01)
+        self._arm_watchdog()
+
+    def close(self) -> None:
+        """Brake, end the program, disconnect.  Only with a healthy link."""
+        if self._control is not None:
+            if self.read().program_running:
+                self._control.speedStop(2.0)
+                self._control.stopScript()
+            self._control.disconnect()
+        if self._receive is not None:
+            self._receive.disconnect()
+
+    def _snapshot(self, stamp: float) -> Reading:
+        receive = self._receive
+        return Reading(
+            stamp,
+            receive.getActualQ(),
+            receive.getActualQd(),
+            receive.getActualTCPPose(),
+            receive.getActualTCPSpeed(),
+            receive.getActualTCPForce(),
+            receive.getRobotMode(),
+            receive.getSafetyMode(),
+            receive.getRuntimeState(),
+            receive.getSpeedScaling() * receive.getTargetSpeedFraction(),
+        )
+
+    def _take_control(self, library: Any) -> Any:
+        try:
+            return library.RTDEControlInterface(self.settings.address, RATE_HZ)
+        except RuntimeError as error:
+            raise ArmError(_explain(str(error), self.settings.address)) from None
+
+    def _check_power(self) -> None:
+        reading = self._snapshot(self._receive.getTimestamp())
+        if not reading.safe:
+            raise ArmError(f"arm at {self.settings.address}: {reading.trouble()}")
+
+    def _check_setup(self) -> None:
+        """Compare TCP and payload with what the controller has."""
+        tcp = np.array(self._control.getTCPOffset())
+        wanted = np.array([0.0, 0.0, self.settings.tcp_offset_m, 0.0, 0.0, 0.0])
+        if np.abs(tcp - wanted).max() > self.settings.tcp_tolerance_m:
+            raise ArmError(
+                f"active TCP of the controller is {np.round(tcp, 4).tolist()} (m, rotation vector), tcp_offset_m asks "
+                f"for {wanted.tolist()}: set it in the installation on the pendant, or correct tcp_offset_m"
+            )
+        payload, expected = self._receive.getPayload(), self.settings.payload_kg
+        if expected >= 0 and abs(payload - expected) > self.settings.payload_tolerance_kg:
+            raise ArmError(
+                f"payload of the controller is {payload:.2f} kg, payload_kg asks for {expected:.2f}: set it in the "
+                "installation on the pendant, or correct payload_kg"
+            )
+
+    def _arm_watchdog(self) -> None:
+        if not self._control.setWatchdog(self.settings.watchdog_hz):
+            raise ArmError("the controller refused the watchdog: nothing will be moved without it; restart the node")
+
+
+def _library() -> tuple[Any, Any]:
+    try:
+        import rtde_control  # type: ignore[import-not-found, unused-ignore]
+        import rtde_receive  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        raise ArmError(f"{error.name} is not installed: {INSTALL}") from None
+    return rtde_control, rtde_receive
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """End the process if the block hangs: the vendor's constructors block for ever without letting Python run."""
+    faulthandler.dump_traceback_later(CONNECT_LIMIT_S, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _explain(error: str, address: str) -> str:
+    """The library's exception as one line with a remedy."""
+    if "in use" in error:
+        return (
+            f"RTDE input registers of {address} are in use: stop who holds them, likely another ur5 node, "
+            "ur_robot_driver (External Control), or a fieldbus (EtherNet/IP, PROFINET) switched on in the installation"
+        )
+    if "remote control" in error.lower():
+        return f"controller {address} is not in remote control: switch it to remote on the pendant (top right)"
+    return f"cannot take control of {address}: {' '.join(error.split())}: look at the pendant"

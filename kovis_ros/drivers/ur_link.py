@@ -1,0 +1,92 @@
+"""What can be asked of a UR controller with plain sockets, before and beside the vendor library.
+
+The library's constructors have no timeouts and hold the interpreter, so a wrong address is found out here first.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT = 30004, 29999, 30003
+OLDEST = {3: 4, 5: 4}  # minor versions below which ur_rtde's commands do not work, by major version
+
+
+class ArmError(RuntimeError):
+    """The arm cannot be used; the message names what was found and what to do."""
+
+
+class Version(NamedTuple):
+    """URControl version of a controller: 3.x is CB3, 5.x e-Series."""
+
+    major: int
+    minor: int
+    bugfix: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.bugfix}"
+
+
+def probe(address: str, timeout_s: float = 2.0) -> Version:
+    """Version of the controller at an address, once all ports the library needs answer.  ArmError otherwise."""
+    for port, what in ((DASHBOARD_PORT, "dashboard"), (SCRIPT_PORT, "script")):
+        _connect(address, port, what, timeout_s).close()
+    with _connect(address, RTDE_PORT, "RTDE", timeout_s) as link:
+        try:
+            link.sendall(b"\x00\x05V\x00\x02" + b"\x00\x03v")
+            _package(link)
+            version = Version(*struct.unpack_from(">3I", _package(link)))
+        except (OSError, struct.error):
+            raise ArmError(
+                f"{address}:{RTDE_PORT} accepts connections but does not speak RTDE: "
+                "check robot_ip, and that the controller has booted"
+            ) from None
+    if version.minor < OLDEST.get(version.major, 1 << 30):
+        raise ArmError(f"controller {address} has version {version}: 3.4 or newer (CB3) or 5.4 or newer is needed")
+    return version
+
+
+def dashboard(address: str, command: str, timeout_s: float = 1.0) -> str:
+    """Reply of the dashboard server to one command.  ArmError if it does not answer."""
+    with _connect(address, DASHBOARD_PORT, "dashboard", timeout_s) as link:
+        try:
+            lines = link.makefile("rw", newline="\n")
+            lines.readline()
+            lines.write(command + "\n")
+            lines.flush()
+            return lines.readline().strip()
+        except OSError:
+            raise ArmError(f"dashboard of {address} does not answer {command!r}: check the controller") from None
+
+
+def _connect(address: str, port: int, what: str, timeout_s: float) -> socket.socket:
+    try:
+        link = socket.create_connection((address, port), timeout_s)
+    except TimeoutError:
+        raise ArmError(
+            f"no answer from {address}:{port} ({what}) in {timeout_s:g} s: "
+            "check robot_ip, the network cable and that the controller is on"
+        ) from None
+    except OSError as error:
+        raise ArmError(
+            f"cannot connect to {address}:{port} ({what}): {error.strerror or error}: check robot_ip, "
+            "and that the controller is up and its security settings leave this service open"
+        ) from None
+    link.settimeout(timeout_s)
+    return link
+
+
+def _package(link: socket.socket) -> bytes:
+    size = struct.unpack(">H", _exactly(link, 2))[0]
+    return _exactly(link, size - 2)[1:]
+
+
+def _exactly(link: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        part = link.recv(count - len(data))
+        if not part:
+            raise OSError("closed")
+        data += part
+    return data

@@ -1,0 +1,250 @@
+"""The arm node: twists of tool0 and relative moves to a UR arm over RTDE, fingers of a Robotiq gripper."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from action_msgs.msg import GoalStatus, GoalStatusArray
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from rclpy.action.server import ServerGoalHandle
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from kovis_msgs.msg import ArmStatus
+from kovis_ros import conversions
+from kovis_ros.drivers.arm_loop import ArmLoop, Limits, Mode
+from kovis_ros.drivers.robotiq import Robotiq
+from kovis_ros.drivers.ur5 import Reading, Ur5, Ur5Settings
+from kovis_ros.drivers.ur_link import ArmError
+from kovis_ros.method.kinematics import ARMS, JOINT_NAMES
+from kovis_ros.nodes import spin
+from kovis_ros.nodes.arm_actions import GripperAction, MoveRelativeAction
+from kovis_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report, Window
+from kovis_ros.nodes.parameters import Parameter, declare
+
+PARAMETERS = (
+    Parameter("robot_ip", "127.0.0.1", "address of the controller"),
+    Parameter("arm", "ur5", "model, for the check whether a move stays in reach", choices=tuple(ARMS)),
+    Parameter("gripper", "robotiq", "what is on the flange", choices=("robotiq", "none")),
+    Parameter("rate_hz", 125.0, "commands to the arm [Hz]", 25.0, 125.0),
+    Parameter("setpoint_timeout_s", 0.1, "without a fresh twist for this long the arm brakes [s]", 0.02, 1.0),
+    Parameter("future_tolerance_s", 0.05, "a stamp further ahead of our clock is invalid [s]", 0.0, 1.0),
+    Parameter("max_linear_mps", 0.05, "twists are shrunk to this [m/s]", 0.001, 0.25),
+    Parameter("max_angular_radps", 0.3, "twists are shrunk to this [rad/s]", 0.001, 1.5),
+    Parameter("acceleration_mps2", 1.0, "ramp of the tool; counts for rad/s^2 too [m/s^2]", 0.05, 5.0),
+    Parameter("deceleration_mps2", 3.0, "braking of the tool; counts for rad/s^2 too [m/s^2]", 0.05, 10.0),
+    Parameter("watchdog_hz", 10.0, "the controller stops the arm when we are slower [Hz]", 5.0, 50.0),
+    Parameter("link_timeout_s", 0.5, "silence of the controller that counts as a lost link [s]", 0.1, 2.0),
+    Parameter("recovery_s", 2.0, "wait before the program is uploaded again once the robot is safe [s]", 0.1, 60.0),
+    Parameter("tcp_offset_m", 0.170, "TCP expected on the controller, along tool0 z [m]", 0.0, 1.0),
+    Parameter("payload_kg", -1.0, "payload expected on the controller; negative: any [kg]", -1.0, 20.0),
+    Parameter("gripper_force", 0.3, "grip where a goal names none, share of the range", 0.0, 1.0),
+    Parameter("halt_commands", 5, "zero twists sent at the end", 1, 100),
+)
+LINK_LOST = 4  # exit code
+STUCK_S, STUCK_RECOVERING_S = 1.0, 10.0
+STATUS_PERIOD_S = 0.1
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Ur5Node(Node):  # type: ignore[misc]
+    """Topics and actions on one side, the arm's thread on the other; see ``PARAMETERS`` and the interface table."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("ur5", automatically_declare_parameters_from_overrides=True, **options)
+        self.settings = settings = declare(self, PARAMETERS)
+        self.arm = Ur5(
+            Ur5Settings(
+                settings.robot_ip,
+                settings.tcp_offset_m,
+                settings.payload_kg,
+                settings.watchdog_hz,
+                settings.link_timeout_s,
+            )
+        )
+        self.loop = ArmLoop(
+            self.arm,
+            Limits(
+                settings.max_linear_mps,
+                settings.max_angular_radps,
+                settings.acceleration_mps2,
+                settings.deceleration_mps2,
+                settings.setpoint_timeout_s,
+                recovery_s=settings.recovery_s,
+            ),
+        )
+        self.rejected = {"frame or value": 0, "stale": 0, "future": 0}
+        self.servo_goals: list[bytes] = []
+        self.lateness_ms = Window(1250)
+        self._status: tuple[Any, ...] = ()
+        self._status_s = 0.0
+        self._beat_s = time.monotonic()
+        self._stopping = threading.Event()
+        self.gripper = Robotiq(settings.robot_ip) if settings.gripper == "robotiq" else None
+        self._thread = threading.Thread(target=self._run, name="arm", daemon=True)
+        if self.gripper is not None:
+            self.gripper.connect()
+        self._wire()
+        self.arm.connect()  # arms the watchdog: the thread must feed it from now on
+        self._beat_s = time.monotonic()
+        self._thread.start()
+        self.get_logger().info(f"ready: {settings.arm} {self.arm.version} at {settings.robot_ip}")
+
+    def _wire(self) -> None:
+        """Publishers, subscriptions, services, actions and timers, as in the interface table."""
+        self.joint_states = self.create_publisher(JointState, "/joint_states", 1)
+        self.poses = self.create_publisher(PoseStamped, "tcp_pose", 1)
+        self.statuses = self.create_publisher(ArmStatus, "arm_status", LATCHED)
+        self._joints = JointState(name=list(JOINT_NAMES))
+        self.create_subscription(TwistStamped, "twist", self.on_twist, 1)
+        self.create_subscription(GoalStatusArray, "servo/_action/status", self.on_servo_goals, LATCHED)
+        self.create_service(Trigger, "arm/stop", self.on_stop)
+        self.gripper_action = GripperAction(self, self.gripper, self.settings.gripper_force)
+        self.move_action = MoveRelativeAction(self, self.loop, ARMS[self.settings.arm], self.settings.tcp_offset_m)
+        self.diagnostics = Diagnostics(self, self.settings.robot_ip)
+        self.diagnostics.add("arm", self.report)
+        self.create_timer(0.2, self.watch)
+
+    # what comes in
+
+    def on_twist(self, message: TwistStamped) -> None:
+        """Hand a valid twist to the loop; count what is not."""
+        age_s = self.get_clock().now().nanoseconds * 1e-9 - conversions.stamp_from_msg(message.header.stamp) * 1e-9
+        if age_s > self.settings.setpoint_timeout_s:
+            self._reject("stale", f"twist is {1e3 * age_s:.0f} ms old")
+        elif age_s < -self.settings.future_tolerance_s:
+            self._reject("future", f"twist is stamped {-1e3 * age_s:.0f} ms in the future")
+        else:
+            try:
+                self.loop.follow(conversions.twist_from_msg(message, "tool0"), time.monotonic())
+            except ValueError as error:
+                self._reject("frame or value", str(error))
+
+    def on_servo_goals(self, message: GoalStatusArray) -> None:
+        """Remember which goals of the servo are active: they own gripper and relative moves."""
+        active = (GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING, GoalStatus.STATUS_CANCELING)
+        self.servo_goals = [bytes(s.goal_info.goal_id.uuid) for s in message.status_list if s.status in active]
+
+    def on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Stop whatever moves; twists are taken again once they paused."""
+        self.loop.halt("stopped by the service arm/stop: pause the twists to go on")
+        self.gripper_action.hold()
+        response.success, response.message = True, "stopping"
+        return response
+
+    def foreign(self, handle: ServerGoalHandle) -> str:
+        """Why a goal's sender may not use the arm now; empty if it may.
+
+        While a servo goal is active only its own goals may, told by the first 12 bytes of their ids.
+        """
+        owners = [goal[:12] for goal in self.servo_goals]
+        if not owners or bytes(handle.goal_id.uuid)[:12] in owners:
+            return ""
+        return "the arm belongs to an active servo goal: wait for its end or cancel it"
+
+    def _reject(self, kind: str, reason: str) -> None:
+        self.rejected[kind] += 1
+        self.get_logger().warning(f"twist rejected: {reason}", throttle_duration_sec=1.0)
+
+    # the arm's thread
+
+    def _run(self) -> None:
+        try:
+            self._control()
+            self._rest()
+        except ArmError as error:
+            self._die(str(error))
+        except Exception as error:
+            self._die(f"{type(error).__name__}: {error}")
+
+    def _control(self) -> None:
+        period = 1.0 / self.settings.rate_hz
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            self.lateness_ms.add(1e3 * (now - due), now)
+            reading = self.loop.tick(now)
+            self._publish(reading, now)
+            self._beat_s = now
+            due = max(due + period, time.monotonic() - period)
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _rest(self) -> None:
+        """The last act: zeros, brake, end the program, disconnect."""
+        if self.arm.read().program_running:
+            for _ in range(self.settings.halt_commands):
+                self.arm.speed(np.zeros(6), self.settings.deceleration_mps2)
+                time.sleep(1.0 / self.settings.rate_hz)
+        self.arm.close()
+
+    def _publish(self, reading: Reading, now: float) -> None:
+        stamp = self.get_clock().now().to_msg()
+        joints = self._joints
+        joints.header.stamp, joints.position, joints.velocity = stamp, reading.q, reading.qd
+        self.joint_states.publish(joints)
+        self.poses.publish(conversions.pose_to_msg(reading.pose(), conversions.stamp_from_msg(stamp), "base"))
+        trouble = self.loop.trouble
+        moving = any(abs(value) > 1e-4 for value in reading.speed)
+        status = (reading.robot_mode, reading.safety_mode, reading.program_running, trouble, moving)
+        if status != self._status or now - self._status_s > STATUS_PERIOD_S:
+            self._status, self._status_s = status, now
+            self.statuses.publish(self._status_message(reading, trouble, moving, stamp))
+
+    def _status_message(self, reading: Reading, trouble: str, moving: bool, stamp: Any) -> ArmStatus:
+        message = ArmStatus(robot_mode=reading.robot_mode, safety_mode=reading.safety_mode, ready=not trouble)
+        message.header.stamp, message.header.frame_id = stamp, "base"
+        message.moving, message.program_running = moving, reading.program_running
+        message.speed_scaling, message.message = float(reading.speed_scaling), trouble
+        return message
+
+    # the end
+
+    def stop(self) -> None:
+        """Zeros, brake, end the control program; the process is ended the hard way if that hangs."""
+        self._stopping.set()
+        self._thread.join(timeout=3.0)
+        if self._thread.is_alive():
+            self._die("the controller did not answer while stopping; its watchdog stops the arm")
+
+    def watch(self) -> None:
+        """A call into the library that never returns must not go unnoticed."""
+        allowed = STUCK_RECOVERING_S if self.loop.mode == Mode.FAULT else STUCK_S
+        stuck_s = time.monotonic() - self._beat_s
+        if stuck_s > allowed:
+            self._die(f"no answer from the controller for {stuck_s:.1f} s; its watchdog stops the arm")
+
+    def _die(self, reason: str) -> None:
+        """End the process without touching the vendor library again: its destructors hang and its threads crash."""
+        print(f"error: {' '.join(reason.split())}", file=sys.stderr, flush=True)
+        os._exit(LINK_LOST)
+
+    def report(self) -> Report:
+        """For /diagnostics."""
+        reading, counts = self.loop.reading, self.loop.counts
+        trouble = self.loop.trouble
+        level = OK if not trouble else ERROR if self.loop.mode == Mode.FAULT else WARN
+        values: dict[str, object] = {"mode": self.loop.mode.value, "controller": self.arm.version}
+        if reading is not None:
+            values |= {"robot_mode": reading.robot_mode, "safety_mode": reading.safety_mode}
+            values |= {"speed_scaling": reading.speed_scaling}
+        values |= {f"twists rejected, {kind}": count for kind, count in self.rejected.items()}
+        values |= {name: counts[name] for name in ("ignored", "clamped", "timeouts", "faults", "recoveries")}
+        values |= {f"lateness p{p} [ms]": round(self.lateness_ms.percentile(p), 2) for p in (50, 99)}
+        values["rate [Hz]"] = round(self.lateness_ms.rate(time.monotonic()), 1)
+        return Report(level, trouble or "ready", values)
+
+
+def main() -> int:
+    """Entry point of the executable ``ur5``."""
+    return spin.main(Ur5Node)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
