@@ -184,9 +184,12 @@ class _Block:
 
     def __init__(self, memory: mmap.mmap, offset: int) -> None:
         self._memory, self._offset = memory, offset
+        self._written: int | None = None
 
     def write(self, payload: bytes) -> None:
-        number = max((found[0] for found in self._slots()), default=0) + 1
+        if self._written is None:
+            self._written = max((found[0] for found in self._slots()), default=0)
+        self._written = number = self._written + 1
         body = COUNTER.pack(number) + len(payload).to_bytes(2, "little") + payload
         at = self._offset + SLOT * (number % 2)
         self._memory[at : at + len(body) + CHECKSUM.size] = body + CHECKSUM.pack(zlib.crc32(body))
@@ -196,6 +199,8 @@ class _Block:
             found = self._slots()
             if found:
                 return max(found)[1]
+            if not any(self._memory[self._offset : self._offset + 2 * SLOT]):
+                break  # nothing was ever written
         return None
 
     def _slots(self) -> list[tuple[int, bytes]]:
