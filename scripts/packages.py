@@ -60,9 +60,11 @@ def install(venv: Path, pins: Path, ros: bool, gpu: bool) -> None:
 
 def install_torch(venv: Path, pins: list[str], build: list[str], gpu: bool) -> None:
     """torch for the GPU where there is one; else the CPU build from wherever it is to be had."""
+    there = version_of(venv, "torch")
+    print(f"    {pins[0]} for the {'GPU' if gpu else 'CPU'}", flush=True)
     if gpu:
-        return pip(venv, [*pins, *build])
-    if version_of(venv, "torch").partition("+")[0] == pins[0].partition("==")[2]:
+        return pip(venv, [*(["--force-reinstall"] if there.endswith("+cpu") else []), *pins, *build])
+    if there.partition("+")[0] == pins[0].partition("==")[2]:
         return None
     cpu = [f"{pins[0]}+cpu", *build]
     if pip_succeeds(venv, cpu) or pip_succeeds(venv, ["--retries", "1", "--extra-index-url", CPU_TORCH, *cpu]):
@@ -76,10 +78,18 @@ def pip(venv: Path, arguments: list[str]) -> None:
     command = pip_command(venv, arguments)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
-            if line.strip().startswith(("Downloading", "Building", "Installing collected")):
-                print(f"    {line.strip()[:110]}", flush=True)
+            if shown := progress(line.strip()):
+                print(f"    {shown}", flush=True)
     if process.returncode:
         raise PackageError("pip failed, see above: check the network and the disk, then run `make setup` again")
+
+
+def progress(line: str) -> str:
+    """What of pip's output a person waiting wants to see: big downloads, compilations, the number of packages."""
+    if line.startswith("Installing collected packages:"):
+        return f"installing {line.count(',') + 1} packages"
+    big = line.startswith("Downloading") and re.search(r"\((\d\d[\d.]* MB|[\d.]+ GB)\)", line)
+    return line[:110] if big or (line.startswith("Building wheel") and line.endswith("started")) else ""
 
 
 def pip_succeeds(venv: Path, arguments: list[str]) -> bool:
