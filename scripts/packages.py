@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"
@@ -76,12 +77,17 @@ def install_torch(venv: Path, pins: list[str], build: list[str], gpu: bool) -> N
 def pip(venv: Path, arguments: list[str]) -> None:
     """`pip install`, telling what is fetched and built; PackageError when it fails."""
     command = pip_command(venv, arguments)
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    tail: deque[str] = deque(maxlen=12)
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         for line in process.stdout or ():
+            tail.append(line.rstrip())
             if shown := progress(line.strip()):
                 print(f"    {shown}", flush=True)
     if process.returncode:
-        raise PackageError("pip failed, see above: check the network and the disk, then run `make setup` again")
+        last = "\n".join(tail)
+        raise PackageError(f"{last}\npip failed: check the network and the disk, then run `make setup` again")
 
 
 def progress(line: str) -> str:
