@@ -55,12 +55,20 @@ def draw(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> Lo
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     affine = np.column_stack([matrix, rng.uniform(0, SIDE, 2) - matrix @ np.array([0.5, 0.0])])
     return Look(
-        _light(config, rng, split), surfaces[0], surfaces[1], tuple(surfaces[2:]), background, affine, float(rng.uniform(0.1, 1.0))
+        _light(config, rng, split),
+        surfaces[0],
+        surfaces[1],
+        tuple(surfaces[2:]),
+        background,
+        affine,
+        float(rng.uniform(0.1, 1.0)),
     )
 
 
 def _surface(rng: np.random.Generator, textured: bool) -> Surface:
-    return Surface(float(rng.uniform(0.15, 1.0)), float(rng.uniform(0.0, 0.6)), int(rng.integers(POOL)) if textured else -1)
+    return Surface(
+        float(rng.uniform(0.15, 1.0)), float(rng.uniform(0.0, 0.6)), int(rng.integers(POOL)) if textured else -1
+    )
 
 
 def _light(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> Light:
@@ -70,7 +78,13 @@ def _light(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> 
     e = np.radians(elevation)
     direction = (float(np.cos(e) * np.cos(azimuth)), float(np.cos(e) * np.sin(azimuth)), float(np.sin(e)))
     shadow = bool(rng.random() < config.shadow_probability)
-    return Light(direction, float(rng.uniform(*config.ambient)), float(rng.uniform(*config.diffuse)), float(rng.uniform(*config.specular)), shadow)
+    return Light(
+        direction,
+        float(rng.uniform(*config.ambient)),
+        float(rng.uniform(*config.diffuse)),
+        float(rng.uniform(*config.specular)),
+        shadow,
+    )
 
 
 @lru_cache(maxsize=2)
@@ -80,6 +94,13 @@ def pool(split: Split) -> NDArray[np.uint8]:
     families = TRAIN if split == "train" else TEST
     images = [families[i % len(families)](rng) for i in range(POOL)]
     return np.stack([np.uint8(255.0 * _stretch(image)) for image in images])
+
+
+def skins(split: Split) -> list[NDArray[np.uint8]]:
+    """Textures (128, 128) of bodies: the family's patterns, faded to random contrasts."""
+    rng = np.random.default_rng(5)
+    small = [cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA) for image in pool(split)]
+    return [np.uint8(255 - rng.uniform(0.15, 0.9) * (255 - image.astype(np.float32))) for image in small]
 
 
 def _stretch(image: Image) -> Image:
@@ -116,9 +137,13 @@ def clutter(rng: np.random.Generator) -> Image:
         if kind == 0:
             cv2.rectangle(image, tuple(map(int, a)), tuple(map(int, a + b)), shade, thickness)
         elif kind == 1:
-            cv2.ellipse(image, tuple(map(int, a)), tuple(map(int, b)), float(rng.uniform(0, 180)), 0, 360, shade, thickness)
+            cv2.ellipse(
+                image, tuple(map(int, a)), tuple(map(int, b)), float(rng.uniform(0, 180)), 0, 360, shade, thickness
+            )
         else:
-            cv2.line(image, tuple(map(int, a)), tuple(map(int, rng.integers(0, SIDE, 2))), shade, int(rng.integers(1, 10)))
+            cv2.line(
+                image, tuple(map(int, a)), tuple(map(int, rng.integers(0, SIDE, 2))), shade, int(rng.integers(1, 10))
+            )
     return cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 2.0)))
 
 
@@ -143,7 +168,9 @@ def wood(rng: np.random.Generator) -> Image:
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32) / SIDE
     bend = _stretch(octaves(rng)) * rng.uniform(0.1, 0.6)
     radius = np.hypot(x * rng.uniform(0.1, 0.4) + bend, y - rng.uniform(-1, 2))
-    return np.abs(np.sin(np.pi * rng.uniform(5, 25) * radius)).astype(np.float32) + 0.2 * rng.random((SIDE, SIDE), np.float32)
+    return np.abs(np.sin(np.pi * rng.uniform(5, 25) * radius)).astype(np.float32) + 0.2 * rng.random(
+        (SIDE, SIDE), np.float32
+    )
 
 
 def cells(rng: np.random.Generator) -> Image:
@@ -159,12 +186,13 @@ def cells(rng: np.random.Generator) -> Image:
 
 def writing(rng: np.random.Generator) -> Image:
     """Lines of text in random sizes."""
-    image = np.full((SIDE, SIDE), rng.uniform(0.5, 1.0), np.float32)
+    image = np.full((SIDE, SIDE), rng.integers(120, 256), np.uint8)
     for _ in range(rng.integers(4, 16)):
         word = "".join(chr(rng.integers(48, 123)) for _ in range(rng.integers(4, 18)))
         at = tuple(map(int, rng.integers(-20, SIDE, 2)))
-        cv2.putText(image, word, at, int(rng.integers(8)), float(rng.uniform(0.4, 2.5)), float(rng.uniform(0, 0.5)), int(rng.integers(1, 4)))
-    return image
+        size, shade, width = float(rng.uniform(0.4, 2.5)), int(rng.integers(0, 128)), int(rng.integers(1, 4))
+        cv2.putText(image, word, at, cv2.FONT_HERSHEY_SIMPLEX, size, shade, width)
+    return image.astype(np.float32)
 
 
 TRAIN: tuple[Callable[[np.random.Generator], Image], ...] = (octaves, stripes, clutter, grains, checker)

@@ -38,7 +38,9 @@ def intrinsics(field_of_view_deg: float, size: int) -> Array:
 def nominal(config: CameraConfig) -> StereoCamera:
     """The camera as designed: middle of every range, mount exact."""
     mount = geometry.look_at(config.eye_m, config.look_at_m)
-    return StereoCamera(mount, intrinsics(sum(config.field_of_view_deg) / 2.0, config.size_px), config.baseline_m, config.size_px)
+    return StereoCamera(
+        mount, intrinsics(sum(config.field_of_view_deg) / 2.0, config.size_px), config.baseline_m, config.size_px
+    )
 
 
 def draw(config: CameraConfig, rng: np.random.Generator, scale: float = 1.0) -> StereoCamera:

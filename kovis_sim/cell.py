@@ -14,7 +14,7 @@ from kovis_sim.world import World
 
 Array = NDArray[np.float64]
 STEP_S = 1e-3
-ARM_TORQUE = dict(zip(kinematics.JOINT_NAMES, (300.0, 300.0, 300.0, 90.0, 90.0, 90.0)))
+ARM_TORQUE = dict(zip(kinematics.JOINT_NAMES, (300.0, 300.0, 300.0, 90.0, 90.0, 90.0), strict=False))
 TABLE_HALF = (0.7, 0.7, 0.02)
 
 
@@ -73,7 +73,7 @@ class Cell:
     def _parallel(self, targets: dict[str, float]) -> None:
         """Fingertips stay parallel to where the outer links really are, not to where they should be."""
         actual = self.world.joints("robot", ("right_outer_joint", "left_outer_joint"))
-        for side, turn in zip(("right", "left"), actual):
+        for side, turn in zip(("right", "left"), actual, strict=False):
             targets[f"{side}_tip_joint"], targets[f"{side}_inner_joint"] = -float(turn), float(turn)
 
     def contact_force(self) -> float:

@@ -35,7 +35,17 @@ INNER_KNUCKLE = Bar(((0.0, 0.0), CRANK), 0.006, 0.020)
 # The fingertip in its own frame (origin at its pivot on the outer link), x outwards: convex outlines (x, z) and widths.
 PAD = PAD_X - OUTER_PIVOT[0] - CRANK[0]  # inner face of the pad in the fingertip frame: -0.0257
 FINGERTIP = (
-    (((0.009, -0.006), (0.009, 0.010), (PAD + 0.005, 0.026), (PAD + 0.005, 0.010), (-0.022, 0.000), (-0.018, -0.006)), 0.022),
+    (
+        (
+            (0.009, -0.006),
+            (0.009, 0.010),
+            (PAD + 0.005, 0.026),
+            (PAD + 0.005, 0.010),
+            (-0.022, 0.000),
+            (-0.018, -0.006),
+        ),
+        0.022,
+    ),
     (((PAD, 0.010), (PAD, 0.0525), (PAD + 0.006, 0.0525), (PAD + 0.010, 0.030), (PAD + 0.010, 0.010)), 0.022),
 )
 PEG_Z = 0.0482  # centre of the peg

@@ -49,7 +49,7 @@ def mug_profile(mug: Mug) -> Array:
     )
 
 
-def handle_path(mug: Mug, steps: int = 5) -> Array:
+def handle_path(mug: Mug, steps: int) -> Array:
     """Centre line (n, 2) of the handle as (x, z): out along the top bar, down, and back along the bottom bar."""
     half, corner = mug.bar / 2.0, mug.corner
     outer = mug.radius + mug.hole_width + half
@@ -64,16 +64,16 @@ def handle_path(mug: Mug, steps: int = 5) -> Array:
     return np.array([start, *upper, *lower, end])
 
 
-def handle_rings(mug: Mug) -> Array:
-    """Cross sections (n, 8, 3) along the handle: rounded rectangles of ``bar`` by ``depth``."""
-    path = handle_path(mug)
+def handle_rings(mug: Mug, steps: int) -> Array:
+    """Cross sections (n, 8, 3) along the handle: rounded rectangles of ``bar`` by ``depth``; ``steps`` a corner."""
+    path = handle_path(mug, steps)
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     b, d = mug.bar / 2.0, mug.depth / 2.0
     section = np.array([(b, 0.6 * d), (0.6 * b, d), (-0.6 * b, d), (-b, 0.6 * d)])
     section = np.vstack([section, -section])
     rings = []
-    for (x, z), (tx, tz) in zip(path, tangent):
+    for (x, z), (tx, tz) in zip(path, tangent, strict=False):
         normal = np.array([tz, 0.0, -tx])
         rings.append([np.array([x, 0, z]) + s * normal + np.array([0, t, 0]) for s, t in section])
     return np.array(rings)
@@ -82,7 +82,7 @@ def handle_rings(mug: Mug) -> Array:
 def mug_mesh(mug: Mug) -> trimesh.Trimesh:
     """Visual mesh: body of revolution and handle, each closed."""
     body = trimesh.creation.revolve(mug_profile(mug), sections=40)
-    rings = handle_rings(mug)
+    rings = handle_rings(mug, steps=5)
     count = rings.shape[1]
     faces = []
     for i in range(len(rings) - 1):
@@ -98,14 +98,14 @@ def mug_pieces(mug: Mug, sectors: int = 16) -> list[trimesh.Trimesh]:
     """Convex pieces: bottom disc, wall sectors, and one piece for each stretch of the handle: its hole stays open."""
     pieces = [trimesh.creation.cylinder(mug.radius_at(0.0), 0.006, transform=_raised(0.003), sections=24)]
     edges = np.linspace(0.0, 2.0 * np.pi, sectors + 1)
-    for low, high in zip(edges[:-1], edges[1:]):
+    for low, high in zip(edges[:-1], edges[1:], strict=False):
         corners = []
         for z in (0.003, mug.height):  # clear of the table: the disc alone stands on it
             for r in (mug.radius_at(z) - mug.wall, mug.radius_at(z)):
                 corners += [[r * np.cos(a), r * np.sin(a), z] for a in (low, high)]
         pieces.append(trimesh.convex.convex_hull(np.array(corners)))
-    rings = handle_rings(mug)
-    pieces += [trimesh.convex.convex_hull(np.vstack([a, b])) for a, b in zip(rings[:-1], rings[1:])]
+    rings = handle_rings(mug, steps=3)
+    pieces += [trimesh.convex.convex_hull(np.vstack([a, b])) for a, b in zip(rings[:-1], rings[1:], strict=False)]
     return pieces
 
 
@@ -121,7 +121,9 @@ def plate(outline: Sequence[tuple[float, float]], width: float, bevel: float = 0
     centre = points.mean(0)
     shrunk = centre + (points - centre) * (1.0 - bevel / np.linalg.norm(points - centre, axis=1, keepdims=True))
     layers = [(points, width / 2 - bevel), (points, -width / 2 + bevel), (shrunk, width / 2), (shrunk, -width / 2)]
-    return trimesh.convex.convex_hull(np.vstack([np.column_stack([p[:, 0], np.full(len(p), y), p[:, 1]]) for p, y in layers]))
+    return trimesh.convex.convex_hull(
+        np.vstack([np.column_stack([p[:, 0], np.full(len(p), y), p[:, 1]]) for p, y in layers])
+    )
 
 
 def bar_mesh(bar: Bar) -> trimesh.Trimesh:
@@ -129,7 +131,7 @@ def bar_mesh(bar: Bar) -> trimesh.Trimesh:
     angles = np.linspace(0.0, 2.0 * np.pi, 10, endpoint=False)
     circle = bar.radius * np.column_stack([np.cos(angles), np.sin(angles)])
     plates = []
-    for start, end in zip(bar.pins[:-1], bar.pins[1:]):
+    for start, end in zip(bar.pins[:-1], bar.pins[1:], strict=False):
         points = np.vstack([circle + start, circle + end])
         plates.append(plate([(x, z) for x, z in points], bar.width))
     return trimesh.util.concatenate(plates)
@@ -148,7 +150,12 @@ def gripper_base() -> trimesh.Trimesh:
     angles = np.linspace(0.0, 2.0 * np.pi, 20, endpoint=False)
     ring = np.column_stack([np.cos(angles), np.sin(angles)])
     lower = np.vstack([np.column_stack([0.0375 * ring, np.full(20, z)]) for z in (0.0, 0.030)])
-    corners = [[sx * x, sy * y, z] for sx in (-1, 1) for sy in (-1, 1) for x, y, z in ((0.044, 0.022, 0.055), (0.036, 0.018, 0.072))]
+    corners = [
+        [sx * x, sy * y, z]
+        for sx in (-1, 1)
+        for sy in (-1, 1)
+        for x, y, z in ((0.044, 0.022, 0.055), (0.036, 0.018, 0.072))
+    ]
     return trimesh.convex.convex_hull(np.vstack([lower, corners]))
 
 

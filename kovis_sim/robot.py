@@ -18,7 +18,14 @@ Array = NDArray[np.float64]
 ASSETS = Path(__file__).parent / "assets"
 URDF = ASSETS / "ur5_2f85.urdf"
 MASSES_KG = (3.7, 8.393, 2.33, 1.219, 1.219, 0.1879)  # published for the UR5
-READY_Q = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)  # elbow up, gripper down in front of the arm: where inverse kinematics starts
+READY_Q = (
+    3.0,
+    -1.5,
+    2.0,
+    -2.1,
+    -1.5708,
+    0.0,
+)  # elbow up, gripper down in front of the arm: where inverse kinematics starts
 FINGER_JOINTS = ("right_outer_joint", "left_outer_joint", "right_tip_joint", "left_tip_joint")
 LINKS = ("base", "right_outer", "left_outer", "right_inner", "left_inner", "right_tip", "left_tip")
 MESHES = {"base": "base", "outer": "outer_link", "inner": "inner_knuckle", "tip": "fingertip"}
@@ -57,7 +64,7 @@ def gripper_poses(tool0: ArrayLike, opening_m: float) -> dict[str, Array]:
 def joint_targets(q: ArrayLike, opening_m: float) -> dict[str, float]:
     """Joint name -> rad for the arm and both fingers."""
     turn = gripper.angle(opening_m)
-    targets = dict(zip(JOINT_NAMES, np.asarray(q, float).tolist()))
+    targets = dict(zip(JOINT_NAMES, np.asarray(q, float).tolist(), strict=False))
     for side in ("right", "left"):
         targets[f"{side}_outer_joint"] = targets[f"{side}_inner_joint"] = turn
         targets[f"{side}_tip_joint"] = -turn
@@ -71,10 +78,14 @@ def finger_torque(force_n: float) -> float:
 
 def urdf(arm: Arm = UR5) -> str:
     """URDF of the arm with its gripper, link by link from the DH table and the gripper's dimensions."""
-    parts = ['<?xml version="1.0"?>', f'<robot name="{arm.name}_2f85">', '  <link name="base">' + _inertia(4.0, 0.15) + "</link>"]
-    lengths = zip((0.0, arm.a2, arm.a3, 0.0, 0.0, 0.0), (arm.d1, 0.0, 0.0, arm.d4, arm.d5, arm.d6))
+    parts = [
+        '<?xml version="1.0"?>',
+        f'<robot name="{arm.name}_2f85">',
+        '  <link name="base">' + _inertia(4.0, 0.15) + "</link>",
+    ]
+    lengths = zip((0.0, arm.a2, arm.a3, 0.0, 0.0, 0.0), (arm.d1, 0.0, 0.0, arm.d4, arm.d5, arm.d6), strict=False)
     parent, origin = "base", ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-    for i, (name, (a, d), alpha) in enumerate(zip(JOINT_NAMES, lengths, ALPHA)):
+    for i, (name, (a, d), alpha) in enumerate(zip(JOINT_NAMES, lengths, ALPHA, strict=False)):
         link = name.replace("_joint", "_link")
         parts += [_arm_link(link, i), _revolute(name, parent, link, origin, "0 0 1", arm.max_joint_rad[i])]
         parent, origin = link, ((a, 0.0, d), (alpha, 0.0, 0.0))
@@ -92,7 +103,9 @@ def _gripper_urdf() -> list[str]:
         for name, (px, pz) in (("outer", gripper.OUTER_PIVOT), ("inner", gripper.INNER_PIVOT)):
             link = f"{side}_{name}"
             parts.append(_mesh_link(link, MESHES[name], [], 0.03))
-            parts.append(_revolute(f"{link}_joint", "gripper_base", link, ((x * px, 0, pz), (0, 0, yaw)), "0 -1 0", 1.0))
+            parts.append(
+                _revolute(f"{link}_joint", "gripper_base", link, ((x * px, 0, pz), (0, 0, yaw)), "0 -1 0", 1.0)
+            )
         parts.append(_mesh_link(f"{side}_tip", "fingertip", tips, 0.04))
         crank = ((gripper.CRANK[0], 0.0, gripper.CRANK[1]), (0.0, 0.0, 0.0))
         parts.append(_revolute(f"{side}_tip_joint", f"{side}_outer", f"{side}_tip", crank, "0 -1 0", 1.0))
@@ -109,7 +122,9 @@ def _origin(origin: tuple[tuple[float, ...], tuple[float, ...]]) -> str:
 
 def _inertia(mass: float, size: float) -> str:
     value = f"{mass * size**2 / 6.0:.6g}"
-    moments = " ".join(f'{axis}="{value if axis[1] == axis[2] else 0}"' for axis in ("ixx", "ixy", "ixz", "iyy", "iyz", "izz"))
+    moments = " ".join(
+        f'{axis}="{value if axis[1] == axis[2] else 0}"' for axis in ("ixx", "ixy", "ixz", "iyy", "iyz", "izz")
+    )
     return f'<inertial><mass value="{mass}"/><inertia {moments}/></inertial>'
 
 

@@ -42,7 +42,7 @@ def rollout(scene: Scene, seed: int, index: int) -> Iterator[bags.Sample]:
         direction, speed = motion.label(truth.displacement, slope)
         yield bags.Sample(
             index, step, bags.stamp(index, step), left, right, truth.depth, truth.segmentation, scene.K,
-            scene.baseline_m, np.float32(direction), speed, np.float32(truth.displacement),
+            scene.baseline_m, np.float32(direction), float(np.float32(speed)), np.float32(truth.displacement),
         )  # fmt: skip
 
 
@@ -73,7 +73,12 @@ def free_line(scene: Scene, displacement: Array) -> Array:
 
 
 def record(
-    task: Task, rollouts: int, seed: int, out: Path, workers: int = 0, progress: Callable[[int, int], None] | None = None
+    task: Task,
+    rollouts: int,
+    seed: int,
+    out: Path,
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Record roll-outs into the bag ``out``, or go on where an interrupted recording stopped; the number of samples.
 
@@ -90,7 +95,8 @@ def record(
     if progress:
         progress(done, rollouts)
     with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_shard, to_dict(task), seed, str(out), n, min(SHARD, rollouts - n * SHARD)) for n in missing]
+        ranges = {n: range(n * SHARD, min((n + 1) * SHARD, rollouts)) for n in missing}
+        jobs = [pool.submit(_shard, to_dict(task), seed, bags.shard_path(out, n), ranges[n]) for n in missing]
         for job in as_completed(jobs):
             done += job.result()
             if progress:
@@ -110,12 +116,11 @@ def check_disk(out: Path, samples: int) -> None:
         )
 
 
-def _shard(task: dict[str, object], seed: int, out: str, number: int, count: int) -> int:
+def _shard(task: dict[str, object], seed: int, path: Path, indices: range) -> int:
     """One worker's job: the roll-outs of one shard."""
     scene = _scene(yaml.safe_dump(task))
-    samples = (s for i in range(count) for s in rollout(scene, seed, number * SHARD + i))
-    bags.write_shard(bags.shard_path(Path(out), number), samples, scene.task.axes)
-    return count
+    bags.write_shard(path, (sample for i in indices for sample in rollout(scene, seed, i)), scene.task.axes)
+    return len(indices)
 
 
 @lru_cache(maxsize=1)
@@ -124,5 +129,3 @@ def _scene(task: str) -> Scene:
     cv2.setNumThreads(1)
     os.nice(5)
     return Scene(from_dict(yaml.safe_load(task)))
-
-

@@ -230,8 +230,9 @@ class Scene:
 
     def cameras(self) -> dict[str, tuple[Array, Array, int]]:
         """Of the left and right imager: ``world_T_camera`` (optical), K and size in pixels."""
-        eyes = self.camera.eyes(self.world_T_tool0)
-        return {name: (eye, self.camera.K, self.camera.size) for name, eye in zip(("left", "right"), eyes)}
+        left, right = self.camera.eyes(self.world_T_tool0)
+        K, size = self.camera.K, self.camera.size
+        return {"left": (left, K, size), "right": (right, K, size)}
 
     def lights(self) -> list[Light]:
         """The lights of the picture."""
@@ -246,27 +247,30 @@ class _Stage:
         self.world = World(gravity=False)
         mesh = robot.ASSETS / task.target.mesh
         if not task.target.mesh or not mesh.is_file():
-            raise ConfigError(f"task {task.name}: target.mesh {task.target.mesh!r} is no file in {robot.ASSETS}: add it")
+            raise ConfigError(
+                f"task {task.name}: target.mesh {task.target.mesh!r} is no file in {robot.ASSETS}: add it"
+            )
         self.world.add_box("table", TABLE_HALF, collides=False)
         self.world.set_pose("table", geometry.pose((0.5, 0.0, -TABLE_HALF[2])))
         self.world.add_mesh("target", mesh)
         for link in robot.LINKS:
             self.world.add_mesh(link, robot.mesh_file(link))
-        self.distractors = [self._distractor(i) for i in range(task.appearance.distractors)]
-        self._textures = _load_textures(self.world, split)
+        self.distractors = {f"distractor_{i}": self._distractor(i) for i in range(task.appearance.distractors)}
+        self._images = appearance.skins(split)
+        self._textures = _load_textures(self.world, self._images)
         self.target_number = self.world.number("target")
         self.robot_numbers = np.array([self.world.number(link) for link in robot.LINKS])
         self._distractor_poses: dict[str, Array] = {}
 
-    def _distractor(self, i: int) -> str:
-        name = f"distractor_{i}"
-        rng = np.random.default_rng(i)
-        size = rng.uniform(0.015, 0.04, 3)
+    def _distractor(self, i: int) -> tuple[str, tuple[float, ...]]:
+        """Kind and size of the i-th distractor, built."""
+        name, (a, b, c) = f"distractor_{i}", np.random.default_rng(i).uniform(0.015, 0.04, 3).tolist()
         if i % 3 == 0:
-            self.world.add_box(name, tuple(size), collides=False)
-        else:
-            self.world.add_round(name, float(size[0]), float(size[1] * 2.0) if i % 3 == 1 else 0.0)
-        return name
+            self.world.add_box(name, (a, b, c), collides=False)
+            return "box", (a, b, c)
+        length = 2.0 * b if i % 3 == 1 else 0.0
+        self.world.add_round(name, a, length)
+        return ("cylinder", (a, length)) if length else ("sphere", (a,))
 
     def dress(self, look: Look, rng: np.random.Generator, world_T_target: Array) -> None:
         """Paint everything and strew the distractors around the target, clear of the gripper's way."""
@@ -274,7 +278,7 @@ class _Stage:
         self._paint("target", look.target)
         for link in robot.LINKS:
             self._paint(link, look.gripper)
-        for name, surface in zip(self.distractors, look.distractors):
+        for name, surface in zip(self.distractors, look.distractors, strict=False):
             angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.13, 0.24)
             turn = rng.uniform(-np.pi, np.pi)
             place = geometry.pose_rpy((radius * np.cos(angle), radius * np.sin(angle), 0.02), (0, 0, turn))
@@ -300,7 +304,9 @@ class _Stage:
         pixel_to_table = _pixel_to_table(eye, stereo.K)
         warp = np.vstack([look.table_to_texture, [0, 0, 1]]) @ pixel_to_table
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        albedo = cv2.warpPerspective(look.background, warp, picture.grey.shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
+        albedo = cv2.warpPerspective(
+            look.background, warp, picture.grey.shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT
+        )
         table = picture.body == self.world.number("table")
         shaded = np.where(table, picture.grey * (albedo / TABLE_GREY), picture.grey)
         beyond = picture.body < 0
@@ -316,7 +322,6 @@ class _Stage:
 
     def visuals(self, look: Look, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> list[Visual]:
         """See ``Scene.visuals``."""
-        textures = appearance.pool("train")
         grey, table = look.table_grey, None
         if look.background is not None:
             grey, table = 1.0, np.uint8(255 * np.clip(look.background, 0, 1))
@@ -324,12 +329,14 @@ class _Stage:
         shapes = [Visual("table", None, "box", half, grey, 0.1, table, geometry.pose((0.5, 0, -half[2])))]
 
         def skin(surface: appearance.Surface) -> tuple[float, float, NDArray[np.uint8] | None]:
-            return surface.grey, surface.specular, textures[surface.texture] if surface.texture >= 0 else None
+            return surface.grey, surface.specular, self._images[surface.texture] if surface.texture >= 0 else None
 
         mesh = robot.ASSETS / self.task.target.mesh
         shapes.append(Visual("target", mesh, "", (), *skin(look.target), world_T_target))
         for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
             shapes.append(Visual(link, robot.mesh_file(link), "", (), *skin(look.gripper), pose))
+        for (name, (kind, size)), surface in zip(self.distractors.items(), look.distractors, strict=False):
+            shapes.append(Visual(name, None, kind, size, *skin(surface), self._distractor_poses[name]))
         return shapes
 
 
@@ -339,14 +346,12 @@ def _pixel_to_table(eye: Array, K: Array) -> Array:
     return np.linalg.inv(K @ np.column_stack([camera_T_world[:3, 0], camera_T_world[:3, 1], camera_T_world[:3, 3]]))
 
 
-def _load_textures(world: World, split: Split) -> list[int]:
-    """Texture numbers of the whole pool, loaded once: each stays in memory."""
-    numbers, rng = [], np.random.default_rng(5)
+def _load_textures(world: World, images: list[NDArray[np.uint8]]) -> list[int]:
+    """Texture numbers of images, loaded once: each stays in memory."""
     with tempfile.TemporaryDirectory() as folder:
-        for i, image in enumerate(appearance.pool(split)):
-            path, contrast = Path(folder) / f"{i}.png", rng.uniform(0.15, 0.9)
-            small = cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA)
-            faded = np.uint8(255 - contrast * (255 - small.astype(np.float32)))
-            cv2.imwrite(str(path), cv2.cvtColor(faded, cv2.COLOR_GRAY2BGR))
+        numbers = []
+        for i, image in enumerate(images):
+            path = Path(folder) / f"{i}.png"
+            cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
             numbers.append(world.load_texture(path))
     return numbers

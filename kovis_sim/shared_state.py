@@ -150,9 +150,7 @@ class SharedState:
     def report(self, force_n: float, blocked_opening_m: float = NAN) -> None:
         """Sim node: contact force (N) and the opening (m) at which an object blocks the fingers, NaN for none."""
         cell = self.read_cell()
-        self.write_cell(
-            cell._replace(force_n=force_n, blocked_opening_m=blocked_opening_m, stamp_s=time.monotonic())
-        )
+        self.write_cell(cell._replace(force_n=force_n, blocked_opening_m=blocked_opening_m, stamp_s=time.monotonic()))
 
     def ask_reset(self, q: Sequence[float], opening_m: float) -> int:
         """Sim node: put the arm at q (6,) rad and the fingers at opening_m; returns the number to wait for."""

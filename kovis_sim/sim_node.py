@@ -14,10 +14,12 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
+from kovis_msgs.msg import Motion as MotionMessage
 from kovis_msgs.msg import SimTrial
 from kovis_msgs.srv import SimReset
 from kovis_ros import conversions
 from kovis_ros.method.config import ConfigError, load_task
+from kovis_ros.method.motion import Motion, label
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.parameters import Parameter, declare
@@ -68,6 +70,7 @@ class SimNode(Node):
         self.images = [self.create_publisher(Image, f"{camera}/infra{i}/image_rect_raw", 1) for i in (1, 2)]
         self.infos = [self.create_publisher(CameraInfo, f"{camera}/infra{i}/camera_info", 1) for i in (1, 2)]
         self.trials = self.create_publisher(SimTrial, "sim/trial", 1)
+        self.motions = self.create_publisher(MotionMessage, "sim/motion", 1)
         self.create_service(SimReset, "sim/reset", self.on_reset)
         self.diagnostics = Diagnostics(self, "simulation")
         self.diagnostics.add("cell", self.report)
@@ -130,6 +133,11 @@ class SimNode(Node):
             publisher.publish(conversions.array_to_image(self._noisy(image), stamp_ns, frame))
         self.rendering.add(self.now() - begun, begun)
         self.trials.publish(self._truth(stamp_ns))
+        left = self.scene.displacement()
+        direction, speed = label(left, self.task.servo.label_slope)
+        exact = Motion(np.float32(direction), speed, 1.0)
+        distance = float(np.linalg.norm(left))
+        self.motions.publish(conversions.motion_to_msg(exact, self.task.axes, stamp_ns, distance, left))
 
     def _noisy(self, image: np.ndarray) -> np.ndarray:
         """(H, W) uint8 with read-out noise: no two images of a real sensor are equal, and a frozen one is found so."""

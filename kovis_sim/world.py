@@ -57,7 +57,9 @@ class World:
         self._bodies: dict[str, int] = {}
         self._joints: dict[str, dict[str, int]] = {}
         self.step_s = step_s
-        self._bullet.setPhysicsEngineParameter(fixedTimeStep=step_s, numSolverIterations=80, deterministicOverlappingPairs=1)
+        self._bullet.setPhysicsEngineParameter(
+            fixedTimeStep=step_s, numSolverIterations=50, deterministicOverlappingPairs=1
+        )
         if gravity:
             self._bullet.setGravity(0, 0, -9.81)
 
@@ -140,7 +142,11 @@ class World:
     def paint(self, name: str, grey: float, specular: float = 0.2, texture: int = -1) -> None:
         """Grey colour 0..1, specular share and texture of a body."""
         self._bullet.changeVisualShape(
-            self._bodies[name], -1, rgbaColor=[grey, grey, grey, 1], specularColor=[specular] * 3, textureUniqueId=texture
+            self._bodies[name],
+            -1,
+            rgbaColor=[grey, grey, grey, 1],
+            specularColor=[specular] * 3,
+            textureUniqueId=texture,
         )
 
     def render(self, world_T_camera: ArrayLike, K: ArrayLike, size: int, light: Light) -> Picture:
@@ -208,7 +214,9 @@ class World:
         mesh = '<geometry><mesh filename="{}"/></geometry>'
         look = f"<visual>{mesh.format(visual)}</visual>" if visual else ""
         solid = "".join(f"<collision>{mesh.format(file)}</collision>" for file in files)
-        inertia = f'<inertial><mass value="{mass_kg}"/><inertia ixx="1" ixy="0" ixz="0" iyy="1" iyz="0" izz="1"/></inertial>'
+        inertia = (
+            f'<inertial><mass value="{mass_kg}"/><inertia ixx="1" ixy="0" ixz="0" iyy="1" iyz="0" izz="1"/></inertial>'
+        )
         with tempfile.NamedTemporaryFile("w", suffix=".urdf") as urdf:
             urdf.write(f'<robot name="body"><link name="body">{inertia}{look}{solid}</link></robot>')
             urdf.flush()

@@ -12,7 +12,7 @@ from kovis_ros.method.motion import Motion, label
 
 AXES = ("x", "y", "z", "rz")
 CONFIG = LoopConfig()
-UNFILTERED = dataclasses.replace(CONFIG, filter=1.0)
+UNFILTERED = dataclasses.replace(CONFIG, filter_s=0.0)
 
 
 def towards(direction=(1.0, 0.0, 0.0, 0.0), speed=1.0, confidence=0.9):
@@ -47,7 +47,7 @@ def test_filter_is_exponential():
     loop = ServoLoop(CONFIG, AXES)
     loop.observe(towards(speed=0.5), 0.00, 0.0)
     loop.observe(towards(speed=1.0), 0.01, 0.01)
-    assert loop.speed == pytest.approx(0.5 + 0.4 * 0.5)
+    assert loop.speed == pytest.approx(0.5 + (1.0 - np.exp(-0.01 / 0.05)) * 0.5)
 
 
 def test_clamp_keeps_the_direction():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,9 @@ from typing import Any
 import yaml
 
 from kovis_ros.method.motion import axis_indices
+from kovis_ros.method.parsing import ConfigError, Range, Triple, build
 
-Range = tuple[float, float]
-Triple = tuple[float, float, float]
-
-
-class ConfigError(ValueError):
-    """A setting is unknown, malformed or out of range; the message names it, its value and the remedy."""
+__all__ = ["ConfigError", "Task", "from_dict", "load_task", "share", "task_names", "to_dict"]
 
 
 @dataclass(frozen=True)
@@ -170,7 +164,7 @@ class LoopConfig:
     image_timeout_s: float = 0.25
     workspace_m: float = 0.12  # half side of the box around the start pose
     timeout_s: float = 20.0
-    filter: float = 0.4  # weight of the newest prediction
+    filter_s: float = 0.05  # time constant of the low-pass filter of predictions
 
 
 @dataclass(frozen=True)
@@ -218,7 +212,7 @@ class Task:
 
 
 def share(*parts: str) -> Path:
-    """Path of an installed data file, in the source tree or below an install prefix; ConfigError lists what was tried."""
+    """Path of a data file, in the source tree or below an install prefix; ConfigError says where it was looked for."""
     here = Path(__file__).resolve()
     tried = [here.parents[2].joinpath(*parts)]
     tried += [parent / "share" / "kovis_ros" / Path(*parts) for parent in here.parents[2:]]
@@ -251,7 +245,7 @@ def load_task(name: str | Path) -> Task:
 
 def from_dict(data: Any, source: str = "task") -> Task:
     """Task of plain data, as ``to_dict`` gives it; ConfigError for unknown keys, wrong types and bad ranges."""
-    task: Task = _build(Task, data, source)
+    task: Task = build(Task, data, source)
     try:
         axis_indices(task.axes)
     except ValueError as error:
@@ -274,49 +268,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _build(kind: Any, data: Any, where: str) -> Any:
-    """Instance of dataclass ``kind`` from a mapping, checked key by key."""
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where} is {data!r}: a mapping of settings is needed")
-    hints = typing.get_type_hints(kind)
-    known = {item.name: item for item in dataclasses.fields(kind)}
-    for key in data:
-        if key not in known:
-            raise ConfigError(f"{where}: key {key!r} is unknown: known are {', '.join(known)}")
-    for name, item in known.items():
-        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        if required and name not in data:
-            raise ConfigError(f"{where}: key {name!r} is missing: add it")
-    return kind(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in data.items()})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """``value`` as the annotated type, or ConfigError."""
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return None if value is None else _value(arguments[0], value, where)
-    if origin is tuple:
-        return _tuple(hint, arguments, value, where)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
-        return value
-    raise ConfigError(f"{where} is {value!r}: a {hint.__name__} is needed")
-
-
-def _tuple(hint: Any, arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    """Sequence of the annotated length; a pair of numbers is a range and must not be reversed."""
-    if not isinstance(value, list | tuple):
-        raise ConfigError(f"{where} is {value!r}: a list is needed")
-    if arguments[-1] is Ellipsis:
-        return tuple(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if len(value) != len(arguments):
-        raise ConfigError(f"{where} is {value!r}: {len(arguments)} values are needed")
-    result = tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(arguments, value)))
-    if hint == Range and result[0] > result[1]:
-        raise ConfigError(f"{where} is {value!r}: the lower limit comes first")
-    return result

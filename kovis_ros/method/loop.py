@@ -95,6 +95,7 @@ class ServoLoop:
         if fault:
             self.rejected[fault] += 1
             return self.state
+        interval = stamp - self._stamp
         self._stamp, self._received = stamp, now
         self.images += 1
         self.confidence = float(motion.confidence)
@@ -103,7 +104,8 @@ class ServoLoop:
             self._restart_count()
             return self.state
         newest = np.asarray(motion.direction, float) * motion.speed
-        weight = self.config.filter if self._recent else 1.0
+        smooth = bool(self._recent) and self.config.filter_s > 0.0
+        weight = 1.0 - float(np.exp(-interval / self.config.filter_s)) if smooth else 1.0
         self._vector = self._vector + weight * (newest - self._vector)
         self.speed = geometry.norm(self._vector)
         self._recent.append(self.speed)

@@ -1,0 +1,73 @@
+"""Run closed-loop trials of a servo in simulation, without ROS, and say how well it does."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import Any
+
+from kovis_ros import cli
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `kovis evaluate`."""
+    parser.add_argument("task", help="name of a task, or its YAML file")
+    parser.add_argument("--checkpoint", default=None, help="a .safetensors file (default: the shipped one of the task)")
+    parser.add_argument("--trials", type=int, default=200, help="number of trials (default: 200)")
+    parser.add_argument("--seed", type=int, default=10_000, help="seed of the first trial (default: 10000)")
+    parser.add_argument(
+        "--split", choices=("test", "train"), default="test", help="looks: test shares none with training"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
+    parser.add_argument("--no-complete", action="store_true", help="leave the completion motion out: alignment only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate with a progress bar, print the summary and save it with every trial."""
+    from tqdm import tqdm
+
+    from kovis_ros.method.config import ConfigError, load_task
+    from kovis_ros.method.policy import ServoPolicy
+    from kovis_sim.evaluate import evaluate, summarise
+
+    if args.trials < 1:
+        raise ConfigError(f"--trials {args.trials} is out of range: give 1 or more")
+    task = load_task(args.task)
+    load = partial(ServoPolicy.load, args.checkpoint or task.name)
+    load().expect(task.name)
+    with tqdm(total=args.trials, unit="trial", desc=f"evaluate {task.name}") as bar:
+        good = 0
+
+        def progress(trial: Any) -> None:
+            nonlocal good
+            good += trial.success
+            bar.update()
+            bar.set_postfix_str(f"{good}/{bar.n} succeeded")
+
+        trials = evaluate(task, load, args.trials, args.seed, args.split, args.workers, not args.no_complete, progress)
+    summary = summarise(task, trials)
+    print(report(summary))
+    rows = [{key: value for key, value in trial._asdict().items() if key != "errors"} for trial in trials]
+    cli.save_json(args.json, {**summary, "seed": args.seed, "split": args.split, "rows": rows})
+    return 0
+
+
+def report(summary: dict[str, Any]) -> str:
+    """The summary in lines for people."""
+    low, high = (100.0 * value for value in summary["wilson95"])
+    position, rotation = summary["position_error_m"], summary["rotation_error_rad"]
+    steps, time = summary["steps"], summary["time_s"]
+    degrees, percent = 57.29577951308232, 100.0 * summary["success_rate"]
+    return "\n".join(
+        [
+            f"task success       {percent:.1f} % of {summary['trials']} (95 %: {low:.1f}-{high:.1f})",
+            f"aligned            {100 * summary['aligned_rate']:.1f} %",
+            f"false convergence  {100 * summary['false_converged_rate']:.1f} %",
+            f"touched too early  {100 * summary['touched_rate']:.1f} %",
+            f"position error     median {1e3 * position['median']:.2f} mm, p90 {1e3 * position['p90']:.2f} mm",
+            f"rotation error     median {degrees * rotation['median']:.2f} deg, "
+            f"p90 {degrees * rotation['p90']:.2f} deg",
+            f"steps              median {steps['median']:.0f}, p90 {steps['p90']:.0f}",
+            f"time               median {time['median']:.1f} s, p90 {time['p90']:.1f} s",
+        ]
+    )

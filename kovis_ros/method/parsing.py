@@ -1,0 +1,62 @@
+"""Plain data to frozen dataclasses, key by key: unknown keys, wrong types and reversed ranges are errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any
+
+Range = tuple[float, float]
+Triple = tuple[float, float, float]
+
+
+class ConfigError(ValueError):
+    """A setting is unknown, malformed or out of range; the message names it, its value and the remedy."""
+
+
+def build(kind: Any, data: Any, where: str) -> Any:
+    """Instance of dataclass ``kind`` from a mapping, checked key by key."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where} is {data!r}: a mapping of settings is needed")
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    for key in data:
+        if key not in known:
+            raise ConfigError(f"{where}: key {key!r} is unknown: known are {', '.join(known)}")
+    for name, item in known.items():
+        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if required and name not in data:
+            raise ConfigError(f"{where}: key {name!r} is missing: add it")
+    return kind(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in data.items()})
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """``value`` as the annotated type, or ConfigError."""
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value, where)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return None if value is None else _value(arguments[0], value, where)
+    if origin is tuple:
+        return _tuple(hint, arguments, value, where)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where} is {value!r}: a {hint.__name__} is needed")
+
+
+def _tuple(hint: Any, arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """Sequence of the annotated length; a pair of numbers is a range and must not be reversed."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{where} is {value!r}: a list is needed")
+    if arguments[-1] is Ellipsis:
+        return tuple(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(arguments):
+        raise ConfigError(f"{where} is {value!r}: {len(arguments)} values are needed")
+    pairs = zip(arguments, value, strict=True)
+    result = tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
+    if hint == Range and result[0] > result[1]:
+        raise ConfigError(f"{where} is {value!r}: the lower limit comes first")
+    return result

@@ -1,0 +1,60 @@
+"""Recording: the same messages for the same seed, whatever the number of workers; resumable; refuses a full disk."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kovis_ros import bags
+from kovis_ros.method import motion
+from kovis_ros.method.config import load_task
+from kovis_sim import rollouts
+from kovis_sim.scene import Scene
+
+
+@pytest.fixture(scope="module")
+def task():
+    return load_task("pick_mug")
+
+
+def same(a, b):
+    return all(np.allclose(x, y, rtol=0, atol=1e-12) for x, y in zip(a, b, strict=True))
+
+
+def test_a_rollout_starts_at_the_goal_and_its_labels_are_true(task):
+    scene = Scene(task)
+    for index in range(4):
+        samples = list(rollouts.rollout(scene, 1, index))
+        assert [s.step for s in samples] == list(range(task.rollout.steps))
+        distances = [np.linalg.norm(s.displacement) for s in samples]
+        assert distances[0] < 1e-9 and distances == sorted(distances) and distances[-1] > 0.0005
+        for s in samples[1:]:
+            direction, speed = motion.label(s.displacement)
+            np.testing.assert_allclose(s.direction, direction, atol=1e-4)
+            assert s.speed == pytest.approx(speed, abs=1e-6)
+    scene.close()
+
+
+def test_workers_and_interruptions_do_not_change_the_messages(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(rollouts, "SHARD", 3)
+    out = tmp_path / "bag"
+    rollouts.record(task, 8, 5, out, workers=2)
+    first = list(bags.read_samples(out))
+    shards = bags.shards(out)
+    kept = {path: path.stat().st_mtime_ns for path in (shards[0], shards[2])}
+    shards[1].unlink()  # a shard that is missing is all that is recorded again
+    rollouts.record(task, 8, 5, out, workers=1)
+    again = list(bags.read_samples(out))
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    scene = Scene(task)
+    alone = [sample for index in range(8) for sample in rollouts.rollout(scene, 5, index)]
+    scene.close()
+    assert len(first) == len(again) == len(alone) == 40
+    assert all(same(a, b) and same(a, c) for a, b, c in zip(first, again, alone, strict=False))
+
+
+def test_a_disk_too_small_is_found_before_the_work(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(rollouts.shutil, "disk_usage", lambda _: dataclasses.make_dataclass("Usage", ["free"])(10**6))
+    with pytest.raises(bags.BagError, match=r"0\.0 GB free and the bag needs about 0\.3 GB"):
+        rollouts.record(task, 1000, 0, tmp_path / "bag")
+    assert not (tmp_path / "bag").exists()
