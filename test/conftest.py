@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,3 +46,9 @@ def ros_node(ros_context: object) -> Iterator[object]:
     node = rclpy.create_node("test_probe", context=ros_context)
     yield node
     node.destroy_node()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same every time."""
+    return np.random.default_rng(0)

@@ -12,6 +12,7 @@ from kovis_ros.conversions.stamps import MessageError, header
 
 Array = NDArray[np.float64]
 BYTES_PER_PIXEL = {"mono8": 1, "8UC1": 1, "16UC1": 2, "mono16": 2, "bgr8": 3, "rgb8": 3, "32FC1": 4}
+SAME_LAYOUT = {"16UC1": "mono16"}  # PyPI's cv_bridge 1.13 takes 16UC1 for 8 bits (and its types are OpenCV 4's)
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +37,7 @@ def image_to_array(message: Any, encoding: str = "mono8") -> NDArray[Any]:
             f"image {width}x{height} {encoding} has step {step} and {len(message.data)} bytes: "
             f"step must be at least {row} and the data height x step bytes"
         )
-    if step == row:
+    if step == row and encoding not in SAME_LAYOUT:
         return np.asarray(bridge().imgmsg_to_cv2(message, "passthrough"))
     rows = np.frombuffer(memoryview(message.data), np.uint8).reshape(height, step)[:, :row]  # cv_bridge overlooks step
     array = np.ascontiguousarray(rows).view({2: np.uint16, 4: np.float32}.get(BYTES_PER_PIXEL[encoding], np.uint8))
@@ -47,10 +48,10 @@ def array_to_image(array: ArrayLike, stamp_ns: int, frame: str, encoding: str = 
     """sensor_msgs/Image of an (H, W) or (H, W, 3) array; MessageError when it does not fit the encoding."""
     pixels = np.ascontiguousarray(array)
     try:
-        message = bridge().cv2_to_imgmsg(pixels, encoding)
+        message = bridge().cv2_to_imgmsg(pixels, SAME_LAYOUT.get(encoding, encoding))
     except Exception as error:  # CvBridgeError, KeyError or TypeError, by cv_bridge's version
         raise MessageError(f"{pixels.dtype} array {pixels.shape} is no {encoding} image: convert it first") from error
-    message.header = header(stamp_ns, frame)
+    message.header, message.encoding = header(stamp_ns, frame), encoding
     return message
 
 
@@ -93,7 +94,5 @@ def camera_from_infos(left: Any, right: Any) -> tuple[Array, float]:
         )
     baseline = -float(P[0, 3]) / float(P[0, 0])
     if not 0.001 < baseline < 1.0:
-        raise MessageError(
-            f"right camera_info gives a baseline of {baseline:.4f} m (P[3] = {P[0, 3]:g}): swap or check it"
-        )
+        raise MessageError(f"right camera_info gives a baseline of {baseline:.4f} m: swap the cameras or check P[3]")
     return K, baseline

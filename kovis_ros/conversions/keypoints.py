@@ -34,9 +34,8 @@ def keypoints_from_msg(message: Any) -> StereoKeypoints:
         raise MessageError(f"keypoints number {len(sides[0])} left and {len(sides[1])} right: they come in pairs")
     crop = Crop(float(message.crop_x), float(message.crop_y), float(message.crop_side))
     if not np.all(np.isfinite(crop)) or crop.side <= 0.0 or message.image_width < 1 or message.image_height < 1:
-        raise MessageError(
-            f"keypoints have {crop} of a {message.image_width}x{message.image_height} image: need both > 0"
-        )
+        size = f"{message.image_width}x{message.image_height}"
+        raise MessageError(f"keypoints have {crop} of an image {size}: sizes above 0 are needed")
     return StereoKeypoints(sides[0], sides[1], (int(message.image_height), int(message.image_width)), crop)
 
 
