@@ -216,8 +216,9 @@ class _Trapezoid:
 
     def advance(self, dt: float, slider: float) -> float:
         left = self.length - self.at
-        wanted = min(self.speed * slider, sqrt(2 * self.acceleration * max(left, 0.0)))
         ramp = self.acceleration * dt
+        braking = sqrt(ramp * ramp + 2 * self.acceleration * max(left, 0.0)) - ramp  # v dt + v^2 / 2a = left
+        wanted = min(self.speed * slider, braking)
         self.now = min(self.now + ramp, max(wanted, self.now - ramp))
         self.at += self.now * dt
         if self.at >= self.length - 1e-9:

@@ -17,6 +17,7 @@ from kovis_ros.method.kinematics import Unreachable, forward, inverse, nearest
 from kovis_sim.ur_controller.motion import (
     ArmMotion,
     Motion,
+    MotionFaultError,
     MoveJ,
     MoveL,
     stop_joints,
@@ -47,8 +48,6 @@ class RobotServices(Protocol):
     def set_payload(self, mass_kg: float, centre_m: Array) -> None: ...
 
     def set_watchdog(self, min_hz: float) -> None: ...
-
-    def protective_stop(self, reason: str) -> None: ...
 
 
 class ControlProgram:
@@ -132,7 +131,7 @@ class ControlProgram:
             28: lambda: self._answer(_vector(self.arm.pose())),
             29: self._set_tcp,
             30: lambda: self._solve(self._in(6, 6)),
-            31: lambda: self.robot.protective_stop("asked for by the program"),
+            31: self._protective_stop,
             33: lambda: self._stop(stop_tool),
             34: lambda: self._stop(stop_joints),
             35: lambda: self.robot.set_watchdog(self._in(0, 1)[0]),
@@ -221,6 +220,9 @@ class ControlProgram:
             self._answer(nearest(self._flange(_pose(self._in(0, 6))), q_near, self.arm.arm))
         except Unreachable as error:
             raise ProgramError(f"get_inverse_kin: {error}") from None
+
+    def _protective_stop(self) -> None:
+        raise MotionFaultError("asked for by the program")
 
     def _set_tcp(self) -> None:
         self.arm.flange_T_tcp = _pose(self._in(0, 6))

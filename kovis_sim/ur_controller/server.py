@@ -175,7 +175,9 @@ class Server:
                 return
         except BlockingIOError:
             return
-        except (OSError, ValueError) as error:
+        except OSError:
+            pass  # closed or reset: no affair of the arm's
+        except ValueError as error:
             self.controller.note(f"port {connection.port}: {error}")
         self._close(connection)
 

@@ -1,0 +1,420 @@
+"""The simulated controller, driven by the real vendor library in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from ur_cell import ROOT, Cell, Client, ask_client
+
+from kovis_ros.method import geometry
+from kovis_ros.method.kinematics import UR5, UR5E, forward
+from kovis_sim.ur_controller.motion import ArmMotion, MotionFaultError, MoveJ, MoveL, SpeedL, Stop
+
+pytest.importorskip("rtde_control", reason="ur_rtde is not installed: pip install 'kovis_ros[ur]'")
+HOME = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)
+DT = 0.008
+
+
+@pytest.fixture(scope="module")
+def cell():
+    with Cell("--unlock-after", "0.3") as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(cell):
+    """The module's controller as it was at its start; clients of the test do not outlive it."""
+    if cell.state()["safety_mode"] == "PROTECTIVE_STOP":
+        time.sleep(0.4)
+        cell.fault("unlock")
+    cell.fault("release")
+    cell.fault("power", value="on")
+    cell.fault("slider", value=1.0)
+    cell.fault("pendant_stop")
+    cell.shared.report(0.0)
+    cell.shared.reset(HOME, 0.085)
+    yield cell
+    for client in list(Client.running):
+        client.kill()
+
+
+# motion core, without sockets
+
+
+def arm_at_home():
+    arm = ArmMotion(UR5, HOME)
+    arm.flange_T_tcp[2, 3] = 0.17
+    return arm
+
+
+def run(arm, motion, seconds=20.0):
+    arm.motion, steps = motion, 0
+    while arm.motion is not None and steps < seconds / DT:
+        arm.step(DT)
+        steps += 1
+    return steps * DT
+
+
+def test_speed_ramps_with_the_acceleration_and_holds_its_direction():
+    arm = arm_at_home()
+    arm.motion = motion = SpeedL(arm)
+    motion.target, motion.acceleration = np.array([0.03, 0.04, 0, 0, 0, 0.1]), 0.5
+    arm.step(DT)
+    np.testing.assert_allclose(np.linalg.norm(arm.twist()[:3]), 0.5 * DT, rtol=0.01)
+    start = arm.pose()
+    for _ in range(125):
+        arm.step(DT)
+    np.testing.assert_allclose(arm.twist(), motion.target, atol=1e-4)
+    moved = geometry.log(geometry.inverse(start) @ arm.pose())
+    # 1 s at 50 mm/s less the ramp: 0.05 m/s / 0.5 m/s^2 = 0.1 s at half speed costs 2.5 mm (one tick is already done)
+    assert np.linalg.norm(moved[:3]) == pytest.approx(0.050 - 0.0025, abs=0.0006)
+    assert moved[5] == pytest.approx(-0.1 * (1 - 0.1), abs=0.003)  # tool0 z looks down, so base's +z is its -z
+
+
+def test_moves_end_exactly_and_in_the_time_of_a_trapezoid():
+    arm = arm_at_home()
+    goal = arm.pose()
+    goal[2, 3] += 0.05
+    # 0.05 m at 0.25 m/s and 1.2 m/s^2: 0.05 / 0.25 + 0.25 / 1.2 = 0.408 s
+    assert run(arm, MoveL(arm, goal, 0.25, 1.2)) == pytest.approx(0.408, abs=0.04)
+    np.testing.assert_allclose(arm.pose(), goal, atol=1e-8)
+    q = arm.q + [0.3, 0, -0.1, 0, 0, 0]
+    assert run(arm, MoveJ(arm, q, 1.0, 2.0)) == pytest.approx(0.775, abs=0.04)  # never at speed: 2 sqrt(0.3 / 2)
+    np.testing.assert_allclose(arm.q, q, atol=1e-12)
+
+
+def test_move_keeps_the_straight_line():
+    arm = arm_at_home()
+    start, goal = arm.pose(), arm.pose() @ geometry.exp([0.05, 0.02, -0.1, 0, 0, 0.5])
+    arm.motion = MoveL(arm, goal, 0.2, 1.0)
+    line = goal[:3, 3] - start[:3, 3]
+    while arm.motion is not None:
+        arm.step(DT)
+        way = arm.pose()[:3, 3] - start[:3, 3]
+        assert np.linalg.norm(np.cross(way, line)) / np.linalg.norm(line) < 1e-7
+
+
+def test_stop_fades_and_faults_are_raised():
+    arm = arm_at_home()
+    arm.qd = np.array([0.2, 0, 0, 0, 0, 0.1])
+    assert run(arm, Stop(arm.qd, 0.1)) == pytest.approx(0.1, abs=DT)
+    far = arm.pose()
+    far[0, 3] = 3.0
+    with pytest.raises(MotionFaultError, match="cannot put tool0 at"):
+        MoveL(arm, far, 0.1, 1.0)
+    with pytest.raises(MotionFaultError, match="shoulder_pan_joint would have to turn"):
+        run(arm, MoveJ(arm, arm.q + [3.0, 0, 0, 0, 0, 0], 9.0, 99.0))
+    arm.jump(HOME)
+    with pytest.raises(MotionFaultError, match="shoulder_pan_joint at its limit of 6.28"):
+        run(arm, MoveJ(arm, arm.q + [3.5, 0, 0, 0, 0, 0], 1.0, 2.0))
+
+
+def test_slider_at_zero_holds_a_move_and_releases_it():
+    arm = arm_at_home()
+    goal = arm.pose()
+    goal[2, 3] += 0.05
+    arm.motion = MoveL(arm, goal, 0.05, 1.0)
+    for _ in range(20):
+        arm.step(DT)
+    arm.slider = 0.0
+    for _ in range(20):
+        arm.step(DT)
+    assert np.linalg.norm(arm.twist()) < 1e-9 and arm.motion is not None
+    arm.slider = 1.0
+    run(arm, arm.motion)
+    np.testing.assert_allclose(arm.pose(), goal, atol=1e-8)
+
+
+# the vendor library
+
+
+@pytest.mark.parametrize(("name", "rate", "arm"), [("ur5", 125, UR5), ("ur5e", 500, UR5E)])
+def test_state_streams_at_the_controllers_rate(name, rate, arm):
+    with Cell("--arm", name, "--tcp-offset", "0.16") as cell:
+        code = """
+            start, seen = time.monotonic(), set()
+            while time.monotonic() - start < 1.0:
+                seen.add(r.getTimestamp())
+                time.sleep(0.0005)
+            clock = max(seen) - min(seen)
+            say(len(seen), clock, r.getActualQ(), r.getActualTCPPose(), c.getTCPOffset(), r.getPayload())
+        """
+        count, clock, q, pose, tcp, payload = ask_client(cell.address, code)
+        assert clock == pytest.approx(1.0, abs=0.1)  # of the controller's clock
+        assert count > 0.6 * rate  # a busy machine sees fewer samples, but never at the other controller's rate
+        assert count <= 1.1 * rate
+        wanted = forward(q, arm) @ geometry.pose((0, 0, 0.16))
+        np.testing.assert_allclose(pose[:3], wanted[:3, 3], atol=1e-9)
+        np.testing.assert_allclose(geometry.rotation(pose[3:]), wanted[:3, :3], atol=1e-9)
+        np.testing.assert_allclose(tcp, [0, 0, 0.16, 0, 0, 0], atol=1e-12)
+        assert payload == 1.0
+        assert cell.state()["skipped_cycles"] < 0.5 * rate
+
+
+def test_moves_and_kinematics(fresh):
+    code = """
+        p = r.getActualTCPPose(); goal = list(p); goal[2] += 0.05
+        linear = c.moveL(goal, 0.25, 1.2); at = r.getActualTCPPose()
+        q = r.getActualQ(); q[0] += 0.2
+        joint = c.moveJ(q, 1.0, 2.0); there = r.getActualQ()
+        solved = c.getInverseKinematics(r.getActualTCPPose()); fk = c.getForwardKinematics(q, [0, 0, 0.17, 0, 0, 0])
+        c.moveL(p, 0.05, 0.5, True); time.sleep(0.3); during = c.getAsyncOperationProgress()
+        c.stopL(2.0); time.sleep(0.1)
+        after, rest = c.getAsyncOperationProgress(), r.getActualTCPSpeed()
+        c.setPayload(2.5, [0, 0, 0.05]); time.sleep(0.05)
+        say(linear, goal, at, joint, q, there, solved, fk, r.getActualTCPPose(), during, after, rest, r.getPayload())
+    """
+    linear, goal, at, joint, q, there, solved, fk, last, during, after, rest, payload = ask_client(fresh.address, code)
+    assert linear and joint
+    np.testing.assert_allclose(at, goal, atol=1e-7)
+    np.testing.assert_allclose(there, q, atol=1e-9)
+    np.testing.assert_allclose(solved, q, atol=1e-6)
+    np.testing.assert_allclose(fk[:3], (forward(q) @ geometry.pose((0, 0, 0.17)))[:3, 3], atol=1e-9)
+    assert during >= 0 and after < 0
+    assert np.linalg.norm(rest) == 0.0
+    assert np.linalg.norm(np.subtract(last[:3], fk[:3])) > 0.002  # the asynchronous move was under way when stopped
+    assert payload == 2.5
+    np.testing.assert_allclose(forward(fresh.shared.read_arm().q)[:3, :3], forward(fresh.state()["q"])[:3, :3])
+
+
+def test_a_speed_never_ends_by_itself_only_by_its_stop(fresh):
+    code = """
+        ok = c.speedL([0, 0, 0.05, 0, 0, 0], 0.5, 0.2)
+        time.sleep(0.8); say(ok, r.getActualTCPSpeed())
+        ok = c.speedStop(2.0); say(ok, r.getActualTCPSpeed())
+        c.speedJ([0.1, 0, 0, 0, 0, 0], 1.0, 0.1); time.sleep(0.5); say(r.getActualQd())
+        c.speedStop(2.0); say(r.getActualQd())
+    """
+    client = Client(fresh.address, code)
+    ok, speed = client.hear()
+    assert ok and speed[2] == pytest.approx(0.05, abs=1e-3)  # 0.6 s after its "time" was over
+    ok, speed = client.hear()
+    assert ok and np.linalg.norm(speed) == 0.0
+    assert client.hear()[0][0] == pytest.approx(0.1, abs=1e-6)
+    assert np.linalg.norm(client.hear()[0]) == 0.0
+
+
+def test_two_threads_commanding_motion_end_the_program(fresh):
+    code = """
+        c.speedL([0, 0, 0.02, 0, 0, 0], 0.5); time.sleep(0.2)
+        p = r.getActualTCPPose()
+        say(c.moveL(p, 0.1, 0.5), c.isProgramRunning())
+    """
+    assert ask_client(fresh.address, code) == [False, False]
+    assert "another thread is already controlling" in fresh.state()["log"][-1]
+    assert fresh.wait(lambda state: not any(state["qd"]))
+
+
+@pytest.mark.parametrize("hz", [0, 10], ids=["without watchdog", "watchdog"])
+def test_a_killed_client_stops_the_arm_only_through_the_watchdog(fresh, hz):
+    code = f"""
+        if {hz}: c.setWatchdog({hz})
+        c.speedL([0, 0, 0.05, 0, 0, 0], 0.5)
+        say("moving")
+        while True:
+            c.speedL([0, 0, 0.05, 0, 0, 0], 0.5); time.sleep(0.02)
+    """
+    client = Client(fresh.address, code)
+    client.hear()
+    time.sleep(0.3)
+    assert fresh.speed() == pytest.approx(0.05, abs=2e-3)
+    after = fresh.stopped_after(client.kill())
+    assert after == float("inf") if not hz else 0.05 < after < 0.25
+
+
+def test_a_frozen_controller_wakes_up_stopped(fresh):
+    code = """
+        c.setWatchdog(10)
+        say("armed")
+        while True:
+            c.speedL([0, 0, 0.05, 0, 0, 0], 0.5); time.sleep(0.02)
+    """
+    client = Client(fresh.address, code)
+    client.hear()
+    time.sleep(0.3)
+    os.kill(fresh.process.pid, signal.SIGSTOP)
+    before = fresh.shared.read_arm()
+    assert np.linalg.norm(before.qd) > 0.01
+    time.sleep(0.5)
+    os.kill(fresh.process.pid, signal.SIGCONT)
+    state = fresh.wait(lambda now: now["cycle"] > before.cycle)
+    assert state["runtime"] == "STOPPED" and "watchdog" in state["log"][-1]
+    time.sleep(0.2)
+    way = forward(fresh.shared.read_arm().q)[:3, 3] - forward(before.q)[:3, 3]
+    assert np.linalg.norm(way) < 0.002  # braking from 50 mm/s at 2 m/s^2 takes 0.6 mm; half a second of it would be 25
+
+
+def test_watchdog_counts_kicks_and_ends_with_the_program(fresh):
+    code = """
+        c.setWatchdog(10)
+        p = r.getActualTCPPose(); p[2] += 0.03
+        c.moveL(p, 0.05, 0.5, True)
+        while c.getAsyncOperationProgress() >= 0:
+            c.kickWatchdog(); time.sleep(0.02)
+        say(abs(r.getActualTCPPose()[2] - p[2]), c.isProgramRunning())
+        time.sleep(0.3)
+        say(c.isProgramRunning(), c.speedL([0, 0, 0.02, 0, 0, 0], 0.5))
+        c.reuploadScript(); until(c.isProgramRunning); time.sleep(0.3)
+        say(c.isProgramRunning())
+    """
+    client = Client(fresh.address, code)
+    error, running = client.hear()
+    assert error < 1e-6 and running
+    assert client.hear() == [False, False]
+    assert client.hear() == [True]  # the new program has no watchdog until it is armed again
+
+
+def test_protective_stop_pauses_and_refuses_an_early_unlock(fresh):
+    code = """
+        import dashboard_client
+        d = dashboard_client.DashboardClient(ip); d.connect()
+        c.speedL([0, 0, 0.05, 0, 0, 0], 0.5); time.sleep(0.3)
+        c.triggerProtectiveStop(); time.sleep(0.05)
+        try: d.unlockProtectiveStop(); early = True
+        except Exception: early = False
+        say(r.isProtectiveStopped(), r.getSafetyMode(), r.getRuntimeState(), early, c.speedL([0] * 6))
+        time.sleep(0.4); d.unlockProtectiveStop(); time.sleep(0.1)
+        still = r.getActualTCPSpeed()
+        d.play(); time.sleep(0.3); say(still, r.getActualTCPSpeed())
+    """
+    client = Client(fresh.address, code)
+    assert client.hear() == [True, 3, 4, False, False]
+    still, played = client.hear()
+    assert np.linalg.norm(still) == 0.0
+    assert played[2] == pytest.approx(0.05, abs=2e-3)  # the trap: "play" resumes the old speed
+
+
+def test_emergency_stop_needs_power_and_brakes_again(fresh):
+    code = """
+        say("ready"); until(r.isEmergencyStopped)
+        say(r.getRobotMode(), r.getSafetyMode(), r.getRuntimeState(), c.speedL([0] * 6))
+        until(lambda: r.getRobotMode() == 7); c.reuploadScript(); until(c.isProgramRunning); say(c.isProgramRunning())
+    """
+    client = Client(fresh.address, code)
+    client.hear()
+    fresh.fault("emergency_stop")
+    assert client.hear() == [3, 7, 1, False]
+    fresh.fault("release")
+    assert fresh.state()["robot_mode"] == "POWER_OFF"
+    fresh.fault("power", value="on")
+    assert client.hear() == [True]
+
+
+def test_contact_force_and_slider_and_pendant(fresh):
+    code = """
+        c.speedL([0, 0, 0.04, 0, 0, 0], 0.5); time.sleep(0.3); say(r.getActualTCPSpeed()[2])
+        until(lambda: r.getTargetSpeedFraction() < 0.6); time.sleep(0.2); say(r.getActualTCPSpeed()[2])
+        until(lambda: r.getTargetSpeedFraction() == 0); time.sleep(0.2); say(r.getActualTCPSpeed()[2])
+        until(lambda: r.getRuntimeState() == 1); until(lambda: not c.isProgramRunning()); say(False)
+        until(lambda: r.getActualTCPForce()[2] != 0); say(r.getActualTCPForce())
+        until(r.isProtectiveStopped); say(True)
+    """
+    client = Client(fresh.address, code)
+    assert client.hear()[0] == pytest.approx(0.04, abs=1e-3)
+    fresh.fault("slider", value=0.5)
+    assert client.hear()[0] == pytest.approx(0.02, abs=1e-3)
+    fresh.fault("slider", value=0.0)
+    assert client.hear()[0] == 0.0
+    fresh.fault("pendant_stop")
+    assert client.hear() == [False]
+    fresh.shared.report(30.0)
+    force = client.hear()[0]
+    approach = np.array(fresh.state()["base_T_tcp"])[:3, 2]
+    np.testing.assert_allclose(force[:3], -30.0 * approach, atol=1e-6)
+    fresh.shared.report(200.0)
+    assert client.hear() == [True]
+    assert "contact force 200 N above 150 N" in fresh.state()["log"][-1]
+
+
+def test_registers_in_use_and_local_control(fresh):
+    prelude = """
+        import json, sys, rtde_control
+        def attempt():
+            try: rtde_control.RTDEControlInterface(sys.argv[1]); return "connected"
+            except Exception as error: return str(error)
+        print("@" + json.dumps([attempt()]), flush=True)
+    """
+    fresh.fault("claim", value=True)
+    assert "in use" in ask_client(fresh.address, "", prelude)[0]
+    fresh.fault("claim", value=False)
+    assert ask_client(fresh.address, "", prelude) == ["connected"]
+    with Cell("--arm", "ur5e", "--local-control") as local:
+        assert "remote control" in ask_client(local.address, "", prelude)[0]
+
+
+def test_dropped_link_is_seen_and_the_port_comes_back(fresh):
+    code = """
+        say(1); until(lambda: not r.isConnected()); say(2)
+        def again():
+            try: return r.reconnect()
+            except RuntimeError: time.sleep(0.05)
+        until(again); say(r.isConnected())
+    """
+    client = Client(fresh.address, code, Client.PRELUDE.replace("c = rtde", "pass # c = rtde"))
+    client.hear()
+    fresh.fault("drop", seconds=0.3)
+    assert client.hear() == [2]
+    with pytest.raises(OSError):
+        socket.create_connection((fresh.address, 30004), 0.2)
+    assert client.hear() == [True]
+
+
+def test_the_shared_state_resets_the_arm_and_the_fingers(fresh):
+    q = tuple(angle + 0.1 for angle in HOME)
+    fresh.shared.reset(q, 0.03)
+    arm = fresh.shared.read_arm()
+    np.testing.assert_allclose(arm.q, q)
+    assert arm.opening_m == pytest.approx(0.03) and not any(arm.qd)
+    assert time.monotonic() - arm.stamp_s < 0.5
+
+
+def gripper_session(address):
+    link = socket.create_connection((address, 63352), 2)
+
+    def ask(line):
+        link.sendall(line.encode() + b"\n")
+        return link.recv(1024)
+
+    return ask
+
+
+def test_gripper_moves_at_its_speed_and_stops_at_an_object(fresh):
+    ask = gripper_session(fresh.address)
+    assert ask("GET STA") == b"STA 3\n" and ask("GET POS") == b"POS 0\n"
+    assert ask("SET POS 255 SPE 255 FOR 50 GTO 1") == b"ack"  # no newline, as the device
+    assert ask("GET OBJ") == b"OBJ 0\n" and ask("GET PRE") == b"PRE 255\n"
+    start = time.monotonic()
+    while ask("GET OBJ") == b"OBJ 0\n":
+        fresh.shared.report(1.0, 0.017)  # something 17 mm wide
+        assert time.monotonic() - start < 3.0
+        time.sleep(0.01)
+    # 68 mm at 150 mm/s
+    assert time.monotonic() - start == pytest.approx(0.068 / 0.150, abs=0.15)
+    assert ask("GET OBJ") == b"OBJ 2\n" and ask("GET POS") == b"POS 204\n"  # 255 (1 - 17 / 85)
+    assert fresh.shared.read_arm().opening_m == pytest.approx(0.017)
+    fresh.shared.report(0.0)
+    ask("SET POS 100")
+    time.sleep(0.5)
+    assert ask("GET OBJ") == b"OBJ 3\n" and ask("GET POS") == b"POS 100\n"
+    assert ask("SET XYZ 3") == b"nack" and ask("nonsense") == b"nack"
+
+
+def test_taken_address_or_name_and_a_clean_end():
+    with Cell() as cell:
+        command = [sys.executable, "-m", "kovis_sim.ur_controller", "--address", cell.address, "--state"]
+        again = subprocess.run([*command, "other"], cwd=ROOT, capture_output=True, text=True, timeout=20)
+        assert again.returncode == 1 and "cannot listen" in again.stderr and "choose another" in again.stderr
+        again = subprocess.run([*command, cell.name], cwd=ROOT, capture_output=True, text=True, timeout=20)
+        assert again.returncode == 1 and "belongs to a running controller" in again.stderr
+        assert cell.ask("nonsense")["ok"] is False
+        assert "known actions" in cell.ask("slider")["error"]
+        cell.process.send_signal(signal.SIGINT)
+        assert cell.process.wait(timeout=5) == 0
+        assert not cell.shared.path.exists()
