@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from kovis_msgs.msg import Keypoints
 from kovis_ros import conversions
-from kovis_ros.method.images import ImageError, StereoKeypoints
+from kovis_ros.method.config import load_task
+from kovis_ros.method.images import StereoKeypoints
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.nodes import overlay, spin
 from kovis_ros.nodes.diagnostics import OK, STALE, WARN, Diagnostics, Report, Window
@@ -25,6 +27,7 @@ PARAMETERS = (
     Parameter("task", "pick_mug", "name of a shipped task or path of a .yaml"),
     Parameter("checkpoint", "", "path of a checkpoint; empty: the task's shipped weights"),
     Parameter("device", "cpu", "where the network runs: cpu, cuda, cuda:1 ..."),
+    Parameter("threads", 1, "of the network on the processor; other nodes need their share", 1, 64),
     Parameter("camera", "/camera/camera", "namespace of the camera topics infra1 and infra2"),
     Parameter("warm_up", 3, "inferences before the node says it is ready", 0, 100),
     Parameter("overlay_rate", 10.0, "pictures a second on overlay, while somebody looks [Hz]", 0.1, 90.0),
@@ -38,10 +41,11 @@ REMIND_S = 5.0
 class KeypointNode(Node):
     """Pairs images of equal stamp, finds keypoints, publishes; what cannot be used is counted by cause."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, load: Callable[..., ServoPolicy] = ServoPolicy.load, **options: Any) -> None:
         super().__init__("keypoint", automatically_declare_parameters_from_overrides=True, **options)
         self.settings = declare(self, PARAMETERS)
-        self.policy = ServoPolicy.load(self.settings.checkpoint or self.settings.task, self.settings.device)
+        task, settings = load_task(self.settings.task), self.settings
+        self.policy = load(settings.checkpoint or task.name, settings.device, settings.threads, task.name)
         self.images, self.infos = Pairing(), Pairing()
         self.K: np.ndarray | None = None
         self.info_size = (0, 0)
@@ -119,7 +123,7 @@ class KeypointNode(Node):
         begun = time.perf_counter()
         try:
             keypoints = self.policy.keypoints(left, right, self.K)
-        except ImageError as error:
+        except ValueError as error:
             self._reject("image", str(error))
             return
         fault = fault_of(keypoints)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ PARAMETERS = (
     Parameter("task", "pick_mug", "name of a shipped task or path of a .yaml"),
     Parameter("checkpoint", "", "path of a checkpoint; empty: the task's shipped weights"),
     Parameter("device", "cpu", "where the network runs: cpu, cuda, cuda:1 ..."),
+    Parameter("threads", 1, "of the network on the processor; other nodes need their share", 1, 64),
     Parameter("control_frequency", 50.0, "rate of the control timer [Hz]", 10.0, 200.0),
     Parameter("delay", 0.1, "whole delay from exposure to motion, for the check of the gain [s]", 0.0, 1.0),
     Parameter("servo_timeout", 0.0, "limit of the alignment [s]; 0: the task's", 0.0, 600.0),
@@ -44,13 +46,14 @@ PARAMETERS = (
 class ServoNode(Node):
     """Subscribes, converts, asks the policy, and lets ``Alignment`` and ``Completion`` decide."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, load: Callable[..., ServoPolicy] = ServoPolicy.load, **options: Any) -> None:
         super().__init__("servo", automatically_declare_parameters_from_overrides=True, **options)
         self.settings = declare(self, PARAMETERS)
         self.task = load_task(self.settings.task)
-        self.policy = ServoPolicy.load(self.settings.checkpoint or self.task.name, self.settings.device)
-        if (self.policy.task.name, tuple(self.policy.task.axes)) != (self.task.name, tuple(self.task.axes)):
-            raise ConfigError(f"checkpoint is for task {self.policy.task.name}, not {self.task.name}: give another one")
+        settings, task = self.settings, self.task
+        self.policy = load(settings.checkpoint or task.name, settings.device, settings.threads, task.name)
+        if self.policy.task.axes != task.axes:
+            raise ConfigError(f"checkpoint moves {self.policy.task.axes}, task {task.name} {task.axes}: train it again")
         check_gain(self.task.servo, self.settings.delay)
         self.alignment: Alignment | None = None
         self.completion: Completion | None = None
@@ -88,8 +91,6 @@ class ServoNode(Node):
             if message.task != self.task.name:
                 raise ValueError(f"keypoints are for task {message.task!r}")
             motion = self.policy.motion(conversions.keypoints_from_msg(message))
-            if not np.all(np.isfinite([*motion.direction, motion.speed, motion.confidence])):
-                raise ValueError(f"the network gave {motion}")
         except ValueError as error:
             self.rejected += 1
             self.get_logger().warning(f"keypoints rejected: {error}", throttle_duration_sec=5.0)

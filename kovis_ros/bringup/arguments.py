@@ -1,0 +1,88 @@
+"""Launch arguments: names, defaults, choices, and what may go together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from kovis_ros.method.config import ConfigError, load_task
+
+
+class Argument(NamedTuple):
+    """One ``name:=value`` of the command line."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+BOOLEAN = ("true", "false")
+ARGUMENTS = (
+    Argument("task", "pick_mug", "name of a shipped task or path of a .yaml"),
+    Argument("robot", "sim", "sim: the simulated cell's controller; ur5: a real arm; none", ("sim", "ur5", "none")),
+    Argument("robot_ip", "", "address of the arm's controller; a real arm needs it"),
+    Argument("camera", "sim", "where images come from", ("sim", "d435", "realsense_ros", "none")),
+    Argument(
+        "backend",
+        "rtde",
+        "who takes the twists; dry_run only shows them",
+        ("rtde", "moveit_servo", "ur_twist_controller", "dry_run"),
+    ),
+    Argument("namespace", "kovis", "namespace of all nodes; a second robot takes another"),
+    Argument("checkpoint", "", "path of a checkpoint; empty: the task's shipped weights"),
+    Argument("device", "cpu", "where the network runs: cpu, cuda, cuda:1 ..."),
+    Argument("rviz", "false", "start RViz with config/servo.rviz", BOOLEAN),
+    Argument("record", "false", "record the topics of the run with ros2 bag", BOOLEAN),
+    Argument("trials", "0", "simulated trials to run at once; 0: wait for goals"),
+    Argument("seed", "0", "seed of the first simulated trial"),
+    Argument("params_file", "", "YAML of node parameters, over config/nodes.yaml"),
+    Argument("log_level", "info", "of all nodes", ("debug", "info", "warn", "error", "fatal")),
+    Argument("use_sim_time", "false", "take the time from /clock", BOOLEAN),
+)
+
+
+def settle(given: Mapping[str, str]) -> dict[str, str]:
+    """Every argument's value; ConfigError for an unknown name or value, or for what cannot go together."""
+    known = {argument.name: argument for argument in ARGUMENTS}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}:=? " if near else ""
+            raise ConfigError(f"launch argument {name!r} is unknown: {hint}known are {', '.join(known)}")
+    values = {name: str(given.get(name, argument.default)) for name, argument in known.items()}
+    for name, argument in known.items():
+        if argument.choices and values[name] not in argument.choices:
+            raise ConfigError(f"{name}:={values[name]} is unknown: choose from {', '.join(argument.choices)}")
+    _check_numbers(values)
+    _check_pairs(values, given)
+    load_task(values["task"])
+    if values["params_file"] and not Path(values["params_file"]).is_file():
+        raise ConfigError(f"params_file:={values['params_file']} is no file: check the path")
+    return values
+
+
+def _check_numbers(values: Mapping[str, str]) -> None:
+    for name in ("trials", "seed"):
+        if not values[name].isdigit():
+            raise ConfigError(f"{name}:={values[name]} is no whole number: give 0 or more")
+    if not values["namespace"].strip("/").replace("/", "_").isidentifier():
+        raise ConfigError(f"namespace:={values['namespace']} is no ROS name: use letters, digits and _")
+
+
+def _check_pairs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
+    """A real arm is asked for by name and address, and never by leaving something out."""
+    robot, camera = values["robot"], values["camera"]
+    if robot == "ur5" and values["backend"] == "rtde" and not values["robot_ip"]:
+        raise ConfigError("robot:=ur5 needs robot_ip:=...: give the address of the arm's controller")
+    if robot == "ur5" and camera == "sim":
+        said = "camera:=sim" if "camera" in given else "camera:=sim (the default)"
+        raise ConfigError(f"robot:=ur5 with {said}: an arm must not follow simulated images, give camera:=d435")
+    if robot != "sim" and values["trials"] != "0":
+        raise ConfigError(f"trials:={values['trials']} with robot:={robot}: trials run in simulation only")
+    if robot == "sim" and camera != "sim":
+        raise ConfigError(f"camera:={camera} with robot:=sim: give camera:=sim, or robot:=none for the camera alone")
+    if robot == "sim" and values["backend"] not in ("rtde", "dry_run"):
+        raise ConfigError(f"backend:={values['backend']} with robot:=sim: the simulated arm speaks rtde")

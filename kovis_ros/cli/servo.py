@@ -1,0 +1,192 @@
+"""Run the whole servo graph: trials in simulation, or a real arm with robot:=ur5 robot_ip:=... camera:=d435.
+
+Options of the graph are given as to its launch file, as NAME:=VALUE; `kovis servo --arguments` lists them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kovis_ros import bringup, cli
+from kovis_ros.bringup.supervisor import Supervisor
+from kovis_ros.method.config import ConfigError, Task, load_task, share
+from kovis_ros.method.metrics import spread, wilson
+
+if TYPE_CHECKING:
+    from kovis_ros.nodes.trials import TrialResult
+
+READY_S = 90.0
+PICTURED = 5  # trials with pictures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `kovis servo`."""
+    parser.add_argument("task", nargs="?", default="pick_mug", help="name of a task, or its YAML file")
+    parser.add_argument("graph", nargs="*", metavar="NAME:=VALUE", help="arguments of the graph, as of servo.launch.py")
+    parser.add_argument("--trials", type=int, default=5, help="simulated trials; 0 waits for goals (default: 5)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the first trial, the next has the next (default: 0)"
+    )
+    parser.add_argument("--out", type=Path, help="folder for pictures and logs (default: out/servo-TASK)")
+    parser.add_argument("--attach", action="store_true", help="start nothing: run the trials on a graph that runs")
+    parser.add_argument("--arguments", action="store_true", help="list the arguments of the graph and end")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start, watch, stop; prints a line a trial and a summary."""
+    if args.arguments:
+        for argument in bringup.ARGUMENTS:
+            choices = f" ({', '.join(argument.choices)})" if argument.choices else ""
+            print(f"{argument.name}:={argument.default}  {argument.description}{choices}")
+        return 0
+    given = launch_arguments(args)
+    values = bringup.settle(given)
+    task = load_task(values["task"])
+    if args.trials < 0 or args.seed < 0:
+        raise ConfigError(f"--trials {args.trials} and --seed {args.seed}: give 0 or more")
+    out = args.out or Path("out") / f"servo-{task.name}"
+    isolate(values)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if args.attach:
+        return finish(args, task, out, trials(args, task, values, out, lambda: None))
+    with Supervisor(bringup.graph(given), out / "logs") as supervisor:
+        begun = time.monotonic()
+        supervisor.wait_ready(READY_S)
+        names = ", ".join(child.process.name for child in supervisor.children)
+        domain = os.environ.get("ROS_DOMAIN_ID", "0")
+        print(f"{names} ready in {time.monotonic() - begun:.1f} s (ROS_DOMAIN_ID={domain})", flush=True)
+        if values["robot"] != "sim" or args.trials == 0:
+            print(f"waiting for goals of the action /{values['namespace']}/servo: Ctrl-C ends", flush=True)
+            return watch(supervisor)
+        results = trials(args, task, values, out, supervisor.check)
+    return finish(args, task, out, results)
+
+
+def launch_arguments(args: argparse.Namespace) -> dict[str, str]:
+    """The graph's arguments of the command line, task and seed among them; ConfigError for what is no NAME:=VALUE."""
+    given = {"seed": str(args.seed)}
+    words = [args.task, *args.graph] if ":=" in args.task else args.graph
+    given["task"] = "pick_mug" if ":=" in args.task else args.task
+    for word in words:
+        name, separator, value = word.partition(":=")
+        if not separator:
+            raise ConfigError(f"argument {word!r} is unknown: give NAME:=VALUE, see kovis servo --arguments")
+        given[name] = value
+    return given
+
+
+def isolate(values: dict[str, str]) -> None:
+    """Simulation talks over loopback on a domain of its own, unless the environment says otherwise."""
+    os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(share("config", "fastdds.xml")))
+    os.environ.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    if values["robot"] == "sim":
+        os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+def watch(supervisor: Supervisor) -> int:
+    """Until Ctrl-C or the end of a process."""
+    try:
+        while True:
+            supervisor.check()
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        return 0
+
+
+def trials(
+    args: argparse.Namespace, task: Task, values: dict[str, str], out: Path, check: Callable[[], None]
+) -> list[TrialResult]:
+    """Run the trials on the graph and print a line for each."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    from kovis_ros.nodes.trials import TrialClient
+
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    client = TrialClient(task, "/" + values["namespace"].strip("/"), check)
+    results: list[TrialResult] = []
+    try:
+        client.wait_for_graph()
+        for number in range(args.trials):
+            results.append(client.run(args.seed + number, keep_frames=number < PICTURED))
+            print(line(number + 1, task, results[-1]), flush=True)
+    finally:
+        client.close()
+        rclpy.try_shutdown()
+    return results
+
+
+def aligned(task: Task, result: TrialResult) -> bool:
+    """Within the task's tolerances on the commanded axes."""
+    close = result.final_m <= task.success.position_m
+    return close and result.final_rad <= float(np.radians(task.success.rotation_deg))
+
+
+def success(task: Task, result: TrialResult) -> bool:
+    """Converged, and the completion motion did its work where the task has one."""
+    return result.converged and (result.completed if task.completion else aligned(task, result))
+
+
+def line(number: int, task: Task, result: TrialResult) -> str:
+    """One trial in words."""
+    start = f"{result.start_m * 1e3:4.1f} mm {np.degrees(result.start_rad):4.1f} deg"
+    final = f"{result.final_m * 1e3:4.1f} mm {np.degrees(result.final_rad):4.1f} deg"
+    verdict = "success" if success(task, result) else f"FAILED {result.message or 'not completed'}"
+    return f"trial {number:3d}  seed {result.seed}  start {start}  final {final}  {result.seconds:4.1f} s  {verdict}"
+
+
+def finish(args: argparse.Namespace, task: Task, out: Path, results: Sequence[TrialResult]) -> int:
+    """Summary, pictures and JSON; 0 also when trials failed, since they were run and reported."""
+    from kovis_ros import pictures
+
+    summary = summarise(task, results)
+    low, high = summary["wilson95"]
+    position, turn = summary["position_error_m"], summary["rotation_error_rad"]
+    print(
+        f"{task.name}: {summary['successes']} of {len(results)} succeeded ({100 * summary['success_rate']:.0f} %, "
+        f"95 % interval {100 * low:.0f}-{100 * high:.0f} %), aligned {100 * summary['aligned_rate']:.0f} %, falsely "
+        f"converged {100 * summary['false_converged_rate']:.0f} %, median error {position['median'] * 1e3:.1f} mm "
+        f"{np.degrees(turn['median']):.1f} deg, median time {summary['seconds']['median']:.1f} s"
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    pictures.strip(results, out / "overlay.png")
+    pictures.trajectories(results, task.axes, out / "trajectories.png")
+    pictures.animation(results, out / "servo.gif")
+    print(f"pictures: {out}/overlay.png, trajectories.png, servo.gif")
+    cli.save_json(args.json, summary)
+    return 0
+
+
+def summarise(task: Task, results: Sequence[TrialResult]) -> dict[str, Any]:
+    """The figures of a run, and its trials one by one."""
+    count = len(results)
+    good = sum(success(task, result) for result in results)
+    false = sum(result.converged and not aligned(task, result) for result in results)
+    rows = [
+        {"seed": r.seed, "start_m": r.start_m, "start_rad": r.start_rad, "final_m": r.final_m, "final_rad": r.final_rad,
+         "tilt_rad": r.tilt_rad, "seconds": r.seconds, "converged": r.converged, "completed": r.completed,
+         "success": success(task, r), "message": r.message, "images": r.images}
+        for r in results
+    ]  # fmt: skip
+    return {
+        "task": task.name,
+        "trials": count,
+        "successes": good,
+        "success_rate": good / max(count, 1),
+        "aligned_rate": sum(r.converged and aligned(task, r) for r in results) / max(count, 1),
+        "false_converged_rate": false / max(count, 1),
+        "wilson95": list(wilson(good, count)),
+        "position_error_m": spread([r.final_m for r in results]),
+        "rotation_error_rad": spread([r.final_rad for r in results]),
+        "seconds": spread([r.seconds for r in results]),
+        "rows": rows,
+    }

@@ -1,0 +1,42 @@
+"""The servo node with the truth in place of the network: the graph can be tried before there are weights."""
+
+import sys
+
+import numpy as np
+
+from kovis_msgs.msg import Motion as MotionMessage
+from kovis_ros import conversions
+from kovis_ros.method.config import load_task
+from kovis_ros.method.motion import Motion
+from kovis_ros.nodes import spin
+from kovis_ros.nodes.servo import ServoNode
+
+
+class Oracle:
+    """A policy that knows the way, with noise on it."""
+
+    def __init__(self, name, *_):
+        self.task = load_task("pick_mug")
+        self.truth = None
+        self.rng = np.random.default_rng(0)
+
+    def motion(self, keypoints):
+        if self.truth is None:
+            raise ValueError("no truth yet")
+        noisy = self.truth.direction * self.truth.speed + self.rng.normal(0, 0.03, self.truth.direction.shape)
+        speed = float(np.linalg.norm(noisy))
+        return Motion(np.float32(noisy / speed), min(1.0, speed), 0.9)
+
+
+def make():
+    node = ServoNode(load=Oracle)
+
+    def remember(message):
+        node.policy.truth = conversions.motion_from_msg(message)
+
+    node.create_subscription(MotionMessage, "sim/motion", remember, 1)
+    return node
+
+
+if __name__ == "__main__":
+    sys.exit(spin.main(make))
