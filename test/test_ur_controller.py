@@ -31,6 +31,7 @@ def cell():
 @pytest.fixture
 def fresh(cell):
     """The module's controller as it was at its start; clients of the test do not outlive it."""
+    cell.shared.report(0.0)
     if cell.state()["safety_mode"] == "PROTECTIVE_STOP":
         time.sleep(0.4)
         cell.fault("unlock")
@@ -38,7 +39,6 @@ def fresh(cell):
     cell.fault("power", value="on")
     cell.fault("slider", value=1.0)
     cell.fault("pendant_stop")
-    cell.shared.report(0.0)
     cell.shared.reset(HOME, 0.085)
     yield cell
     for client in list(Client.running):
