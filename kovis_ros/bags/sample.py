@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 EPOCH_NS = 1_577_836_800 * 10**9  # 2020-01-01: virtual time, so a bag does not depend on when it was written
 ROLLOUT_NS = 10**9
 STEP_NS = 33_333_333  # one image of a 30 Hz camera
+STEPS = 30  # that fit into a roll-out
 
 
 class BagError(ValueError):
@@ -44,7 +45,7 @@ class Recording(NamedTuple):
 
 def stamp(rollout: int, step: int) -> int:
     """Virtual time in nanoseconds of a step (0..29) of a roll-out: a roll-out takes one second."""
-    if rollout < 0 or not 0 <= step * STEP_NS < ROLLOUT_NS:
+    if rollout < 0 or not 0 <= step < STEPS:
         raise BagError(f"step {step} of roll-out {rollout} has no stamp: a roll-out is 0 or more, its steps are 0..29")
     return EPOCH_NS + rollout * ROLLOUT_NS + step * STEP_NS
 
