@@ -278,7 +278,7 @@ def test_foreign_bag_is_refused(tmp_path: Path) -> None:
         connection = writer.add_connection("/chatter", "std_msgs/msg/String", typestore=store)
         text = store.types["std_msgs/msg/String"]("hello")
         writer.write(connection, 1, store.serialize_cdr(text, "std_msgs/msg/String"))
-    with pytest.raises(BagError, match="lacks .*/kovis/motion"):
+    with pytest.raises(BagError, match="not of KOVIS"):
         bags.info(tmp_path / "theirs")
     with pytest.raises(BagError, match="lacks .*/kovis/motion"):
         list(bags.read_samples(tmp_path / "theirs"))
