@@ -22,7 +22,7 @@ class RtdePeer:
         self._inputs: list[Recipe] = []
         self._output: Recipe | None = None
         self._packer: struct.Struct | None = None
-        self._every = 1
+        self._every, self._turn = 1, -1
         self._started = False
         self._latched: list[tuple[Recipe, bytes]] = []
 
@@ -49,7 +49,9 @@ class RtdePeer:
         """Queue this cycle's data package, if one is due."""
         if not self._started or self._output is None or self._packer is None:
             return
-        if self._controller.cycle_count % self._every == 0 and len(self.to_send) < MAX_BACKLOG:
+        turn = self._controller.cycle_count // self._every
+        if turn != self._turn and len(self.to_send) < MAX_BACKLOG:
+            self._turn = turn
             values = self._outputs.payload(self._output)
             self.to_send += rtde.package(rtde.DATA, b"\x01" + self._packer.pack(*values))
 

@@ -119,10 +119,11 @@ class Server:
                 self._listen(port)
 
     def _next(self, due: float, now: float) -> float:
-        """The next cycle in phase; those missed are skipped, never caught up with."""
+        """The next cycle in phase.  The clock counts the missed ones; the motion does not make up for them."""
         self._late_s = max(self._late_s, now - due)
         missed = int((now - due) / self.controller.dt)
         self._skipped += missed
+        self.controller.cycle_count += missed
         return due + (missed + 1) * self.controller.dt
 
     # the sockets
