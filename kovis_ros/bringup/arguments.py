@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,12 @@ ARGUMENTS = (
         "who takes the twists; dry_run only shows them",
         ("rtde", "moveit_servo", "ur_twist_controller", "dry_run"),
     ),
+    Argument(
+        "part",
+        "all",
+        "the whole graph, or only its cell, its camera, or a recording",
+        ("all", "sim", "camera", "record"),
+    ),
     Argument("namespace", "kovis", "namespace of all nodes; a second robot takes another"),
     Argument("checkpoint", "", "path of a checkpoint; empty: the task's shipped weights"),
     Argument("device", "cpu", "where the network runs: cpu, cuda, cuda:1 ..."),
@@ -38,6 +44,8 @@ ARGUMENTS = (
     Argument("record", "false", "record the topics of the run with ros2 bag", BOOLEAN),
     Argument("trials", "0", "simulated trials to run at once; 0: wait for goals"),
     Argument("seed", "0", "seed of the first simulated trial"),
+    Argument("rollouts", "7000", "training roll-outs that part:=record records"),
+    Argument("out", "", "folder of the bag that part:=record writes"),
     Argument("params_file", "", "YAML of node parameters, over config/nodes.yaml"),
     Argument("log_level", "info", "of all nodes", ("debug", "info", "warn", "error", "fatal")),
     Argument("use_sim_time", "false", "take the time from /clock", BOOLEAN),
@@ -49,9 +57,7 @@ def settle(given: Mapping[str, str]) -> dict[str, str]:
     known = {argument.name: argument for argument in ARGUMENTS}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}:=? " if near else ""
-            raise ConfigError(f"launch argument {name!r} is unknown: {hint}known are {', '.join(known)}")
+            raise ConfigError(f"launch argument {name!r} is unknown: known are {', '.join(known)}")
     values = {name: str(given.get(name, argument.default)) for name, argument in known.items()}
     for name, argument in known.items():
         if argument.choices and values[name] not in argument.choices:
@@ -64,8 +70,19 @@ def settle(given: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
+def refuse_misspelt(names: Iterable[str]) -> None:
+    """ConfigError for a name that is nearly one of ours: launch files share theirs with whoever includes them."""
+    known = [argument.name for argument in ARGUMENTS]
+    for name in names:
+        near = difflib.get_close_matches(name, known, 1, cutoff=0.75)
+        if name not in known and near:
+            raise ConfigError(
+                f"launch argument {name!r} is unknown: {near[0]} is meant? (known are {', '.join(known)})"
+            )
+
+
 def _check_numbers(values: Mapping[str, str]) -> None:
-    for name in ("trials", "seed"):
+    for name in ("trials", "seed", "rollouts"):
         if not values[name].isdigit():
             raise ConfigError(f"{name}:={values[name]} is no whole number: give 0 or more")
     if not values["namespace"].strip("/").replace("/", "_").isidentifier():
@@ -75,6 +92,10 @@ def _check_numbers(values: Mapping[str, str]) -> None:
 def _check_pairs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
     """A real arm is asked for by name and address, and never by leaving something out."""
     robot, camera = values["robot"], values["camera"]
+    if values["part"] == "camera":
+        return
+    if values["part"] == "record" and not values["out"]:
+        raise ConfigError("part:=record needs out:=...: give the folder of the bag")
     if robot == "ur5" and values["backend"] == "rtde" and not values["robot_ip"]:
         raise ConfigError("robot:=ur5 needs robot_ip:=...: give the address of the arm's controller")
     if robot == "ur5" and camera == "sim":

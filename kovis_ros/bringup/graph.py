@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kovis_ros.bringup.arguments import settle
-from kovis_ros.method.config import ConfigError, load_task, share
+from kovis_ros.method.config import load_task, share
 
 Value = bool | int | float | str
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # several processes share few cores
@@ -35,35 +35,21 @@ class Process:
 
 
 def graph(given: Mapping[str, str]) -> list[Process]:
-    """Processes of ``servo.launch.py`` for these launch arguments; ConfigError names what is wrong with them."""
+    """Processes for these launch arguments; ConfigError names what is wrong with them."""
     values = settle(given)
+    if values["part"] == "record":
+        return [_recording(values)]
+    if values["part"] == "camera":
+        return _camera(values)
     processes = _cell(values)
-    if values["camera"] != "sim":
-        processes += _camera(values)
+    if values["part"] == "sim":
+        return processes
+    processes += _camera(values)
     processes.append(_node(values, "keypoint", _policy(values), environment=ONE_THREAD))
     processes.append(_servo(values))
     if values["robot"] != "none" and values["backend"] == "rtde":
         processes.append(_arm(values))
     return processes + _extras(values)
-
-
-def sim_graph(given: Mapping[str, str]) -> list[Process]:
-    """Processes of ``sim.launch.py``: the simulated cell alone, arm controller and images."""
-    return _cell(settle({**given, "robot": "sim", "camera": "sim"}))
-
-
-def camera_graph(given: Mapping[str, str]) -> list[Process]:
-    """Processes of ``camera.launch.py``: the stereo camera alone."""
-    return _camera(settle({"robot": "none", "camera": "d435", **given}))
-
-
-def recording_graph(task: str, rollouts: str, seed: str, out: str) -> list[Process]:
-    """Process of ``record.launch.py``: the sim node that records training roll-outs and ends."""
-    values = settle({"task": task, "seed": seed})
-    if not rollouts.isdigit() or int(rollouts) < 1:
-        raise ConfigError(f"rollouts:={rollouts} is no number of roll-outs: give 1 or more")
-    parameters = {"task": task, "seed": int(seed), "record.rollouts": int(rollouts), "record.out": out}
-    return [_node(values, "sim", parameters, "kovis_sim.sim_node", ready="")]
 
 
 def identity(values: Mapping[str, str]) -> tuple[str, str]:
@@ -104,6 +90,14 @@ def _cell(values: Mapping[str, str]) -> list[Process]:
     controller = Process("ur_controller", ("python3", "-m", "kovis_sim.ur_controller", *options), ready="ready:")
     parameters = {"task": values["task"], "seed": int(values["seed"]), "state": state}
     return [controller, _node(values, "sim", parameters, "kovis_sim.sim_node", environment=ONE_THREAD)]
+
+
+def _recording(values: Mapping[str, str]) -> Process:
+    """The sim node that records training roll-outs and ends."""
+    out = str(Path(values["out"]).resolve())
+    parameters: dict[str, Value] = {"task": values["task"], "seed": int(values["seed"])}
+    parameters |= {"record.rollouts": int(values["rollouts"]), "record.out": out}
+    return _node(values, "sim", parameters, "kovis_sim.sim_node", ready="")
 
 
 def _camera(values: Mapping[str, str]) -> list[Process]:
