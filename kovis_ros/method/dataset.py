@@ -80,7 +80,9 @@ def _write(samples: Iterable[Any], folder: Path, limits: tuple[float, float]) ->
     try:
         for count, sample in enumerate(samples, 1):
             for name, value in pack(sample, limits).items():
-                writers.setdefault(name, _Growing(folder / f"{name}.npy", value)).append(value)
+                if name not in writers:
+                    writers[name] = _Growing(folder / f"{name}.npy", value)
+                writers[name].append(value)
     finally:
         for writer in writers.values():
             writer.close()

@@ -49,8 +49,7 @@ class Network(nn.Module):
 
     def find(self, images: Tensor) -> Tensor:
         """Keypoints (B, 2, K, 3) of prepared stereo pairs (B, 2, S, S)."""
-        eyes = images.flatten(0, 1).unsqueeze(1).contiguous(memory_format=torch.channels_last)
-        return keypoints(self.encoder(eyes)).unflatten(0, images.shape[:2])
+        return keypoints(self.encoder(images.flatten(0, 1).unsqueeze(1))).unflatten(0, images.shape[:2])
 
     def depth_metres(self, depth: Tensor) -> Tensor:
         """The decoder's depth in metres."""

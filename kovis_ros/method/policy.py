@@ -1,0 +1,106 @@
+"""The trained servo as the robot uses it: images to keypoints to motion."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from kovis_ros.method import checkpoint, images
+from kovis_ros.method.config import Task
+from kovis_ros.method.images import Float, ImageError, StereoKeypoints
+from kovis_ros.method.motion import Motion
+from kovis_ros.method.networks import Network
+from kovis_ros.method.networks.layers import ConvBlock
+
+CheckpointError = checkpoint.CheckpointError
+__all__ = ["CheckpointError", "ImageError", "PolicyError", "ServoPolicy"]
+
+
+class PolicyError(ValueError):
+    """The network's numbers cannot be used; the message names them and the remedy."""
+
+
+class ServoPolicy:
+    """Keypoints of a stereo pair, and the motion that follows from these keypoints alone."""
+
+    def __init__(self, task: Task, network: Network, device: str | torch.device = "cpu") -> None:
+        self.task = task
+        self.device = torch.device(device)
+        self.network = folded(network).to(self.device, memory_format=torch.channels_last)
+
+    @classmethod
+    def load(cls, name: str | Path, device: str = "cpu", threads: int | None = None, task: str | None = None
+             ) -> ServoPolicy:
+        """Policy by shipped name or path; ``threads`` sets torch's number of threads for the whole process.
+
+        CheckpointError when the file cannot be used, or when it was trained for another task than ``task``.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        file = checkpoint.load(name)
+        if task is not None and file.task.name != task:
+            raise CheckpointError(f"checkpoint {name} is of task {file.task.name!r}, not {task!r}: give one of {task!r}")
+        return cls(file.task, file.network, device)
+
+    @torch.inference_mode()
+    def keypoints(self, left: ArrayLike, right: ArrayLike, K: ArrayLike) -> StereoKeypoints:
+        """Keypoints of a rectified pair (H, W) uint8 of any size with intrinsics K (3, 3).
+
+        ImageError when an image or K cannot be used, PolicyError when the network gives NaN.
+        """
+        pair = [images.check(left, "left"), images.check(right, "right")]
+        if pair[0].shape != pair[1].shape:
+            raise ImageError(f"left image is {pair[0].shape} and right {pair[1].shape}: give a pair of one camera mode")
+        size = (pair[0].shape[0], pair[0].shape[1])
+        crop = images.crop_for(K, size, self.task.camera.field_of_view_deg)
+        grey = torch.from_numpy(np.stack(pair)).to(self.device)
+        prepared = images.prepare(grey, crop, self.task.model.image_size)[:, 0]
+        found = self.network.find(prepared[None])[0].cpu().numpy()
+        if not np.isfinite(found).all():
+            raise PolicyError(f"keypoints hold {int((~np.isfinite(found)).sum())} numbers that are not finite: "
+                              "the checkpoint is damaged, fetch or train it again")
+        left_points, right_points = (in_pixels(points, crop) for points in found)
+        return StereoKeypoints(left_points, right_points, size, crop)
+
+    @torch.inference_mode()
+    def motion(self, keypoints: StereoKeypoints) -> Motion:
+        """Motion towards the goal; PolicyError when K differs from the trained one or a number is not finite.
+
+        Its confidence is the mean confidence of the keypoints relative to their median in training, at most 1.
+        """
+        pair = np.stack([in_network(np.asarray(eye, np.float32), keypoints.crop) for eye in keypoints[:2]])
+        expected = (2, self.task.model.keypoints, 3)
+        if pair.shape != expected or not np.isfinite(pair).all():
+            raise PolicyError(f"keypoints {pair.shape} with {int((~np.isfinite(pair)).sum())} numbers that are not "
+                              f"finite: {expected} finite ones of task {self.task.name!r} are needed")
+        prediction = self.network.servo(torch.from_numpy(pair)[None].to(self.device))
+        direction = prediction.direction[0].cpu().numpy().astype(np.float32)
+        if not np.isfinite(direction).all():
+            raise PolicyError("direction is not finite: the checkpoint is damaged, fetch or train it again")
+        confidence = float(pair[..., 2].mean()) / max(float(self.network.usual_confidence), 1e-6)
+        return Motion(direction, float(prediction.speed[0]), min(1.0, confidence))
+
+
+def in_pixels(points: Float, crop: images.Crop) -> Float:
+    """Keypoints (K, 3) with places in network coordinates to pixels of the camera image."""
+    return np.concatenate([images.to_pixels(points[:, :2], crop), points[:, 2:]], 1).astype(np.float32)
+
+
+def in_network(points: Float, crop: images.Crop) -> Float:
+    """Keypoints (K, 3) with places in pixels to network coordinates."""
+    return np.concatenate([images.to_network(points[..., :2], crop), points[..., 2:]], -1).astype(np.float32)
+
+
+def folded(network: Network) -> Network:
+    """A copy in evaluation mode whose BatchNorms are folded into their convolutions."""
+    result = copy.deepcopy(network).eval().requires_grad_(False)
+    for block in [module for module in result.modules() if isinstance(module, ConvBlock)]:
+        block[0] = fuse_conv_bn_eval(block[0], block[1])
+        block[1] = nn.Identity()
+    return result
