@@ -40,6 +40,21 @@ INSTALL = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = dispatch(words)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return complain("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return report(error)
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Run the command that the first word names; returns its exit code."""
     known = commands()
     if not words or words[0] in ("-h", "--help"):
         print(overview(known))
@@ -49,17 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if words[0] not in known:
         return complain(f"command {words[0]!r} is unknown: choose from {', '.join(known)}", 2)
-    try:
-        module = importlib.import_module(f"kovis_ros.cli.{known[words[0]].stem}")
-        args = arguments(module, words)
-        return int(module.run(args) or 0)
-    except KeyboardInterrupt:
-        return complain("interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as error:
-        return report(error)
+    module = importlib.import_module(f"kovis_ros.cli.{known[words[0]].stem}")
+    return int(module.run(arguments(module, words)) or 0)
 
 
 def commands() -> dict[str, Path]:
