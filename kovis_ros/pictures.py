@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 Picture = NDArray[np.uint8]
 STRIP_COLUMNS = 5
 STRIP_WIDTH = 1900  # pixels
-ANIMATION_HEIGHT, ANIMATION_FPS = 256, 10
+ANIMATION_HEIGHT, ANIMATION_STEP_S, ANIMATION_TRIALS = 208, 0.2, 3
 WORDS = {State.SERVOING: "servoing", State.CONVERGING: "converging", State.COMPLETING: "completing",
-         State.CONVERGED: "done", State.PAUSED: "paused", State.IDLE: "idle"}  # fmt: skip
+         State.CONVERGED: "done", State.PAUSED: "paused", State.IDLE: "idle",
+         State.HALT_STALE_KEYPOINTS: "waiting for keypoints"}  # fmt: skip
 
 
 def decode(frame: Frame) -> Picture:
@@ -30,7 +31,8 @@ def decode(frame: Frame) -> Picture:
     picture = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
     word = WORDS.get(State(frame.state), State(frame.state).name.lower().replace("_", " "))
     error = f"{frame.position_m * 1e3:.1f} mm {np.degrees(frame.rotation_rad):.1f} deg"
-    for line, text in enumerate((f"{frame.time_s:.1f} s  {word}", "" if frame.state == State.COMPLETING else error)):
+    aligning = frame.state not in (State.COMPLETING, State.CONVERGED, State.IDLE)
+    for line, text in enumerate((f"{frame.time_s:.1f} s  {word}", error if aligning else "")):
         for width, ink in ((3, (0, 0, 0)), (1, (255, 255, 255))):
             place = (8, 20 + 20 * line)
             cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, width, cv2.LINE_AA)
@@ -72,22 +74,26 @@ def trajectories(results: Sequence[TrialResult], axes: Sequence[str], path: Path
 
 
 def animation(results: Sequence[TrialResult], path: Path) -> None:
-    """The overlays of the trials one after the other, at the speed they had; GIF."""
+    """The overlays of the first trials one after the other, at the speed they had; GIF."""
     from PIL import Image
 
     pictures: list[Image.Image] = []
-    for number, result in enumerate(results, 1):
+    for number, result in enumerate(results[:ANIMATION_TRIALS], 1):
+        last = -np.inf
         for frame in result.frames:
+            if frame.time_s - last < 0.9 * ANIMATION_STEP_S:
+                continue
+            last = frame.time_s
             picture = decode(frame)
+            place = (8, picture.shape[0] - 30)
             cv2.putText(
-                picture, f"trial {number}", (8, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
+                picture, f"trial {number}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
             )
             scale = ANIMATION_HEIGHT / picture.shape[0]
             small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            pictures.append(Image.fromarray(small[..., ::-1]).quantize(96))
+            pictures.append(Image.fromarray(small[..., ::-1]).quantize(64, dither=Image.Dither.NONE))
     if pictures:
         memory = io.BytesIO()
-        pictures[0].save(
-            memory, "GIF", save_all=True, append_images=pictures[1:], duration=1000 // ANIMATION_FPS, loop=0
-        )
+        step = round(1000 * ANIMATION_STEP_S)
+        pictures[0].save(memory, "GIF", save_all=True, append_images=pictures[1:], duration=step, loop=0)
         path.write_bytes(memory.getvalue())

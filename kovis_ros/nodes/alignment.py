@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from kovis_msgs.action import Servo
 from kovis_msgs.msg import ArmStatus
+from kovis_ros import conversions
+from kovis_ros.method.config import ConfigError, Task
 from kovis_ros.method.loop import ServoLoop, State
 
 Array = NDArray[np.float64]
@@ -85,3 +87,14 @@ class Alignment:
             return None
         code, message = HALTS[self.loop.state]
         return Ending(code, self.reason or message)
+
+
+def loop_for(request: Servo.Goal, task: Task, delay_s: float, default_timeout_s: float) -> ServoLoop:
+    """Loop for a goal of this task; ConfigError when the goal asks for what this servo cannot do."""
+    if request.task not in ("", task.name):
+        raise ConfigError(f"task {request.task!r} is not loaded: this servo knows {task.name}")
+    timeout_s = conversions.stamp_from_msg(request.timeout) * 1e-9 or default_timeout_s
+    if timeout_s < 0.0:
+        raise ConfigError(f"timeout {timeout_s} s is negative: give more than 0, or 0 for the task's")
+    scale = float(request.speed_scale) or 1.0
+    return ServoLoop(task.servo, task.axes, delay_s, scale, timeout_s or None)

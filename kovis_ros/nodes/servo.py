@@ -15,10 +15,10 @@ from kovis_msgs.action import Servo
 from kovis_msgs.msg import Keypoints
 from kovis_ros import conversions
 from kovis_ros.method.config import ConfigError, load_task
-from kovis_ros.method.loop import ServoLoop, State, check_gain
+from kovis_ros.method.loop import State, check_gain
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.nodes import spin
-from kovis_ros.nodes.alignment import Alignment, Ending
+from kovis_ros.nodes.alignment import Alignment, Ending, loop_for
 from kovis_ros.nodes.arm_watch import ArmWatch
 from kovis_ros.nodes.completion import ArmClients, Completion
 from kovis_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report, Window
@@ -39,7 +39,7 @@ PARAMETERS = (
     Parameter("pose_timeout", 0.2, "older poses of the arm are stale [s]", 0.02, 5.0),
     Parameter("require_arm", True, "halt without a fresh pose and status of the arm; false only for dry runs"),
     Parameter("halt_messages", 5, "zero twists sent at every ending", 1, 100),
-    Parameter("command_frame", "tool0", "frame_id of the twist"),
+    Parameter("command_frame", "tool0", "axes of the twist that is sent", choices=("tool0", "base")),
 )
 
 
@@ -101,7 +101,7 @@ class ServoNode(Node):
         self.output.motion(motion, stamp_ns)
 
     def on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Hold still and keep the goal, or go on."""
+        """Hold still until told to go on, whatever goal is active; the goal stays."""
         response.success = self.completion is None
         if response.success:
             self.paused = bool(request.data)
@@ -122,24 +122,14 @@ class ServoNode(Node):
         """Set up the loop of an accepted goal, or abort it with the reason."""
         now, request = self.now(), handle.request
         self.goal, self.begun = handle, now
-        self.paused, self.completion, self.zeros = False, None, 0
+        self.completion, self.zeros = None, 0
         try:
-            loop = self._loop(request)
+            loop = loop_for(request, self.task, self.settings.delay, self.settings.servo_timeout)
         except ConfigError as error:
             self.end(Ending(Servo.Result.MODEL_ERROR, str(error)))
             return
         self.alignment = Alignment(loop, now, self.settings.initial_perception_timeout, self.settings.halt_timeout)
         self.get_logger().info(f"goal accepted: {self.task.name}, complete {bool(request.complete)}")
-
-    def _loop(self, request: Servo.Goal) -> ServoLoop:
-        """Loop for a goal; ConfigError when the goal asks for what this servo cannot do."""
-        if request.task not in ("", self.task.name):
-            raise ConfigError(f"task {request.task!r} is not loaded: this servo knows {self.task.name}")
-        timeout = conversions.stamp_from_msg(request.timeout) * 1e-9 or self.settings.servo_timeout
-        if timeout < 0.0:
-            raise ConfigError(f"timeout {timeout} s is negative: give more than 0")
-        scale = float(request.speed_scale) or 1.0
-        return ServoLoop(self.task.servo, self.task.axes, self.settings.delay, scale, timeout or None)
 
     def tick(self) -> None:
         """One period of the control timer; a fault of our own ends in zero, too."""
@@ -170,8 +160,9 @@ class ServoNode(Node):
             self._align(self.alignment, now)
 
     def _align(self, alignment: Alignment, now: float) -> None:
-        twist, ending = alignment.step(now, self.arm.view(), self.paused)
-        self.output.twist(twist)
+        arm = self.arm.view()
+        twist, ending = alignment.step(now, arm, self.paused)
+        self.output.twist(twist, arm.pose)
         self.state, self.reason = alignment.loop.state, alignment.reason
         if ending is None:
             return
@@ -221,7 +212,6 @@ class ServoNode(Node):
         self.state = state or (State.CONVERGED if good else State.IDLE)
         self.reason = ending.message
         self.alignment = self.completion = self.goal = None
-        self.paused = False
 
     def stop(self) -> None:
         """Zeros on the way out, whatever was under way."""

@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 EXIT_USAGE = 2
 EXIT_MISSING = 3
+LAST_SPINS = 5
 OURS = ("kovis_ros.", "kovis_sim.")
 
 
@@ -54,7 +55,7 @@ def _run(make: Callable[[], Node], stopping: list[int]) -> int:
     except Exception as error:
         return explain(error)
     finally:
-        _stop(node)
+        _stop(node, executor)
         executor.shutdown(timeout_sec=0.5)
         node.destroy_node()
 
@@ -68,10 +69,13 @@ def _spin(executor: Executor, node: Node, stopping: list[int]) -> int:
     return int(getattr(node, "exit_code", None) or 0)
 
 
-def _stop(node: Node) -> None:
+def _stop(node: Node, executor: Executor) -> None:
+    """Let the node send its zeros, and what it ended give its results."""
     stop = getattr(node, "stop", None)
     if stop is not None:
         stop()
+        for _ in range(LAST_SPINS):
+            executor.spin_once(timeout_sec=0.005)
 
 
 def explain(error: Exception) -> int:
