@@ -152,5 +152,5 @@ def moved(image: Tensor, cells: Tensor) -> Tensor:
 def plain(raw: Raw, size: int) -> Tensor:
     """Prepared images (B, 2, S, S) of a batch without augmentation: the path of the robot."""
     side = float(raw.images.shape[-1])
-    return camera.prepare(raw.images.flatten(0, 1), camera.Crop(-0.5, -0.5, side), size)[:, 0].unflatten(
-        0, raw.images.shape[:2])
+    prepared = camera.prepare(raw.images.flatten(0, 1), camera.Crop(-0.5, -0.5, side), size)
+    return prepared.reshape(-1, 2, size, size)

@@ -22,6 +22,7 @@ from kovis_ros.method.augment import Raw
 
 IMAGE, MAP = 128, 64  # sizes of the stored images, and of stored depth and segmentation labels
 VERSION = 1
+SAMPLE_BYTES = 90_200
 
 
 class DataError(ValueError):
@@ -51,12 +52,18 @@ class Labels(NamedTuple):
 
 
 def build_cache(samples: Iterable[Any], path: str | Path, field_of_view_deg: tuple[float, float] = (53.0, 63.0),
-                about: dict[str, Any] | None = None) -> Cache:
+                about: dict[str, Any] | None = None, expected: int = 0) -> Cache:
     """Write ``samples`` (``Sample``) to the folder ``path`` and open it; an existing complete one is replaced.
 
-    DataError when there are none, when they do not fit each other, or when the disk is full.
+    DataError when there are none, when they do not fit each other, or when the disk is full or too small for the
+    ``expected`` number of samples.
     """
     final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(final.parent).free
+    if free < expected * SAMPLE_BYTES:
+        raise DataError(f"cache {final} needs {expected * SAMPLE_BYTES / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
+                        "make room or give another --cache")
     part = final.with_name(final.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -78,7 +85,8 @@ def _write(samples: Iterable[Any], folder: Path, limits: tuple[float, float]) ->
     writers: dict[str, _Growing] = {}
     count = 0
     try:
-        for count, sample in enumerate(samples, 1):
+        for sample in samples:
+            count += 1
             for name, value in pack(sample, limits).items():
                 if name not in writers:
                     writers[name] = _Growing(folder / f"{name}.npy", value)
@@ -116,7 +124,7 @@ def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]
 def _resize(pair: NDArray[np.uint8], segmentation: NDArray[np.uint8], depth: NDArray[np.uint16], K: ArrayLike,
             limits: tuple[float, float]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
     """The robot's crop at the size of the cache: images averaged, truth by the nearest pixel."""
-    crop = images.crop_for(K, pair.shape[1:], limits)
+    crop = images.crop_for(K, (pair.shape[1], pair.shape[2]), limits)
     grey = images.resample(torch.from_numpy(pair), crop, IMAGE).round().clamp(0, 255).numpy().astype(np.uint8)
     place = (np.arange(IMAGE) + 0.5) * crop.side / IMAGE
     rows = np.clip(np.round(place + crop.y), 0, pair.shape[1] - 1).astype(int)
@@ -126,21 +134,23 @@ def _resize(pair: NDArray[np.uint8], segmentation: NDArray[np.uint8], depth: NDA
 
 def blocks(image: NDArray[Any]) -> NDArray[Any]:
     """(2, 128, 128) as (2, 64, 64, 4): the four pixels of each cell."""
-    return image.reshape(2, MAP, 2, MAP, 2).transpose(0, 1, 3, 2, 4).reshape(2, MAP, MAP, 4)
+    cells: NDArray[Any] = image.reshape(2, MAP, 2, MAP, 2).transpose(0, 1, 3, 2, 4).reshape(2, MAP, MAP, 4)
+    return cells
 
 
 def majority(segmentation: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The class (2, 64, 64) that most pixels of each cell have; the higher one when they are equal."""
     votes = np.stack([(blocks(segmentation) == kind).sum(-1) for kind in (2, 1, 0)])
-    return (2 - votes.argmax(0)).astype(np.uint8)
+    return np.asarray(2 - votes.argmax(0), np.uint8)
 
 
-def block_depth(depth: NDArray[np.uint16], segmentation: NDArray[np.uint8], labels: NDArray[np.uint8]
-                ) -> NDArray[np.uint16]:
+def block_depth(
+    depth: NDArray[np.uint16], segmentation: NDArray[np.uint8], labels: NDArray[np.uint8]
+) -> NDArray[np.uint16]:
     """Mean depth (2, 64, 64) of the pixels that have the class of their cell; 0 where none is known."""
     values = blocks(depth).astype(np.float64)
     use = (blocks(segmentation) == labels[..., None]) & (values > 0)
-    return np.asarray((values * use).sum(-1) / np.maximum(use.sum(-1), 1), np.float64).round().astype(np.uint16)
+    return np.asarray(((values * use).sum(-1) / np.maximum(use.sum(-1), 1)).round(), np.uint16)
 
 
 class _Growing:
@@ -151,10 +161,9 @@ class _Growing:
         self._header()
 
     def _header(self) -> None:
-        description = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False,
-                       "shape": (self.count, *self.shape)}
+        description = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, *self.shape)}
         self.file.seek(0)
-        np.lib.format.write_array_header_1_0(self.file, description)
+        np.lib.format.write_array_header_1_0(self.file, description)  # type: ignore[no-untyped-call]
 
     def append(self, value: NDArray[Any]) -> None:
         """Add one item of the first one's shape."""

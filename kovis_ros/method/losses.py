@@ -37,7 +37,7 @@ def background_cells(segmentation: Tensor, size: int) -> Tensor:
 
 
 def background(maps: Tensor, segmentation: Tensor) -> Tensor:
-    """Eq. 6 of maps (N, K, H', W'): what lies on background cells, summed over cells and keypoints, mean over images."""
+    """Eq. 6 of maps (N, K, H', W'): what lies on background cells, summed over them and keypoints, mean over images."""
     mask = background_cells(segmentation, maps.shape[-1])
     return (maps.sum(1) * mask).sum((-2, -1)).mean()
 
@@ -75,11 +75,12 @@ def displacement(vector: Tensor, target: Tensor) -> Tensor:
     for where the servo stops; Eq. 7 weighs the direction by the speed and so asks for none there.
     """
     error = torch.sqrt((vector - target).square().sum(-1) + 1e-4)
-    return (error / (1.0 + target.norm(dim=-1))).mean()
+    return (error / (1.0 + torch.linalg.vector_norm(target, dim=-1))).mean()
 
 
-def terms(output: Output, batch: Batch, config: LossConfig, slope: float, scale: tuple[Tensor, Tensor]
-          ) -> dict[str, Tensor]:
+def terms(
+    output: Output, batch: Batch, config: LossConfig, slope: float, scale: tuple[Tensor, Tensor]
+) -> dict[str, Tensor]:
     """Every term of Eq. 8 by name, unweighted; ``scale`` is mean and deviation of the depth in metres."""
     segmentation = batch.segmentation.flatten(0, 1)
     metres = batch.depth.flatten(0, 1)

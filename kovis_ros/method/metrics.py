@@ -15,7 +15,7 @@ DEAD = 0.1  # a keypoint whose confidence never exceeds this is dead: it takes n
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's interval (95 % at z = 1.96) of a success rate: ``wilson(10, 10) == (0.722, 1.0)``; (0, 1) of no trial."""
+    """Wilson's interval (95 % at z = 1.96) of a success rate: (0.722, 1) for 10 of 10; (0, 1) of no trial."""
     if trials == 0:
         return 0.0, 1.0
     rate, n = successes / trials, trials
@@ -61,6 +61,6 @@ def jitter(first: Tensor, second: Tensor) -> float:
     never moves.
     """
     alive = ~(torch.from_numpy(dead(first)).to(first.device))
-    gap = 0.5 * (first[..., :2] - second[..., :2]).norm(dim=-1)[:, alive]
+    gap = 0.5 * torch.linalg.vector_norm(first[..., :2] - second[..., :2], dim=-1)[:, alive]
     weight = first[..., 2][:, alive]
     return float((gap * weight).sum() / weight.sum().clamp_min(1e-9))

@@ -29,7 +29,7 @@ def curves(path: Path, history: list[dict[str, float]]) -> None:
     """PNG of every loss term over the epochs, training and validation."""
     figure, axes = _figure(2, 4, 3.0)
     epochs = [row["epoch"] for row in history]
-    for name, axis in zip(TERMS, axes.flat):
+    for name, axis in zip(TERMS, axes.flat, strict=True):
         for kind in ("train", "validation"):
             axis.plot(epochs, [row.get(f"{kind}_{name}", np.nan) for row in history], marker=".", label=kind)
         axis.set_title(name)
@@ -42,8 +42,8 @@ def curves(path: Path, history: list[dict[str, float]]) -> None:
 def gallery(path: Path, network: Network, batch: Batch, count: int = 4) -> None:
     """PNG with a row for each left image: input with keypoints, depth and segmentation, predicted and true."""
     output = network(batch.images[:count])
-    depth = network.depth_metres(output.reconstruction.depth).unflatten(0, (-1, 2))[:, 0].cpu().numpy()
-    classes = output.reconstruction.segmentation.argmax(1).unflatten(0, (-1, 2))[:, 0].cpu().numpy()
+    depth = network.depth_metres(output.reconstruction.depth)[::2].cpu().numpy()
+    classes = output.reconstruction.segmentation.argmax(1)[::2].cpu().numpy()
     points = output.keypoints[:, 0].cpu().numpy()
     figure, axes = _figure(len(points), 5)
     for row, axis in enumerate(axes):
@@ -56,7 +56,7 @@ def gallery(path: Path, network: Network, batch: Batch, count: int = 4) -> None:
         axis[2].imshow(np.where(seen, real, np.nan), **limits)
         axis[3].imshow(classes[row], vmin=0, vmax=2)
         axis[4].imshow(truth, vmin=0, vmax=2)
-    for axis, title in zip(axes[0], ("keypoints", "depth", "true depth", "segmentation", "true segmentation")):
+    for axis, title in zip(axes[0], ("keypoints", "depth", "true depth", "segmentation", "true segmentation"), strict=True):
         axis.set_title(title, fontsize=8)
     for axis in axes.flat:
         axis.set_axis_off()

@@ -32,21 +32,24 @@ class ServoPolicy:
     def __init__(self, task: Task, network: Network, device: str | torch.device = "cpu") -> None:
         self.task = task
         self.device = torch.device(device)
-        self.network = folded(network).to(self.device, memory_format=torch.channels_last)
+        self.trained = network  # as it came from training
+        self.network = folded(network).to(self.device)
 
     @classmethod
-    def load(cls, name: str | Path, device: str = "cpu", threads: int | None = None, task: str | None = None
-             ) -> ServoPolicy:
+    def load(cls, name: str | Path, device: str = "cpu", threads: int | None = None) -> ServoPolicy:
         """Policy by shipped name or path; ``threads`` sets torch's number of threads for the whole process.
 
-        CheckpointError when the file cannot be used, or when it was trained for another task than ``task``.
+        CheckpointError when the file cannot be used.
         """
         if threads is not None:
             torch.set_num_threads(threads)
         file = checkpoint.load(name)
-        if task is not None and file.task.name != task:
-            raise CheckpointError(f"checkpoint {name} is of task {file.task.name!r}, not {task!r}: give one of {task!r}")
         return cls(file.task, file.network, device)
+
+    def expect(self, task: str) -> None:
+        """CheckpointError when the policy was trained for another task."""
+        if self.task.name != task:
+            raise CheckpointError(f"checkpoint is of task {self.task.name!r}, not {task!r}: give one of {task!r}")
 
     @torch.inference_mode()
     def keypoints(self, left: ArrayLike, right: ArrayLike, K: ArrayLike) -> StereoKeypoints:
@@ -101,6 +104,8 @@ def folded(network: Network) -> Network:
     """A copy in evaluation mode whose BatchNorms are folded into their convolutions."""
     result = copy.deepcopy(network).eval().requires_grad_(False)
     for block in [module for module in result.modules() if isinstance(module, ConvBlock)]:
-        block[0] = fuse_conv_bn_eval(block[0], block[1])
+        convolution, norm = block[0], block[1]
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        block[0] = fuse_conv_bn_eval(convolution, norm)
         block[1] = nn.Identity()
     return result

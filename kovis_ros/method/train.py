@@ -70,7 +70,7 @@ class Run:
         optimiser = torch.optim.AdamW(self.network.parameters(), self.recipe.learning_rate, fused=True,
                                       weight_decay=self.recipe.weight_decay)
         self.fabric = Fabric(accelerator=self.device.type, devices=1, precision=precision)  # type: ignore[arg-type]
-        model = torch.compile(self.network) if self.recipe.compile else self.network
+        model: Any = torch.compile(self.network) if self.recipe.compile else self.network
         self.model, self.optimiser = self.fabric.setup(model, optimiser)
         self.augmenter = Augmenter(self.recipe.augment, task.model.image_size, seed, self.device)
         self.step, self.best, self.history = 0, [-1.0, -math.inf], []  # type: tuple[int, list[float], list[Any]]

@@ -59,7 +59,7 @@ def validate(network: Network, task: Task, cache: Cache, index: NDArray[np.int64
     return result
 
 
-def precision(predicted: NDArray[np.float32], target: NDArray[np.float32], axes: tuple[str, ...]) -> dict[str, float]:
+def precision(predicted: NDArray[np.floating], target: NDArray[np.floating], axes: tuple[str, ...]) -> dict[str, float]:
     """Median error of predicted displacements (N, d) near the goal: position in m, rotation in rad."""
     near = np.linalg.norm(target, axis=1) < NEAR_M
     pairs = np.array([motion.error(gap, axes) for gap in (predicted - target)[near]]).reshape(-1, 2)

@@ -32,9 +32,10 @@ class Decoder(nn.Module):
         super().__init__()
         width = (4 * config.growth) // 3
         inputs = [config.keypoints] + [config.keypoints + width] * (len(config.decoder_layers) - 1)
-        pairs = zip(inputs, config.decoder_layers)
-        self.blocks = nn.ModuleList(DenseBlock(count, layers, config.growth) for count, layers in pairs)
-        self.squeeze = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in self.blocks)
+        pairs = zip(inputs, config.decoder_layers, strict=True)
+        blocks = [DenseBlock(count, layers, config.growth) for count, layers in pairs]
+        self.blocks = nn.ModuleList(blocks)
+        self.squeeze = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in blocks)
         self.head = nn.Conv2d(width, 4 * (1 + CLASSES), 3, padding=1)
 
     def forward(self, maps: Tensor) -> Reconstruction:
@@ -43,7 +44,7 @@ class Decoder(nn.Module):
         for _ in range(len(self.blocks) - 1):
             pyramid.append(2.0 * F.avg_pool2d(pyramid[-1], 2))
         x = pyramid.pop()
-        for level, (block, squeeze) in enumerate(zip(self.blocks, self.squeeze)):
+        for level, (block, squeeze) in enumerate(zip(self.blocks, self.squeeze, strict=True)):
             if level:
                 x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), pyramid.pop()], 1)
             x = squeeze(block(x))

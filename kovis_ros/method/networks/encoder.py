@@ -26,21 +26,22 @@ class Encoder(nn.Module):
         growth, width = config.growth, 2 * config.growth
         self.fold = config.image_size // config.map_size
         self.stem = ConvBlock(self.fold**2, width)
-        self.down = nn.ModuleList(DenseBlock(width, layers, growth) for layers in config.layers)
-        self.up = nn.ModuleList(DenseBlock(2 * width, layers, growth) for layers in config.layers[-2::-1])
-        self.squeeze_down = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in self.down)
-        self.squeeze_up = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in self.up)
+        down = [DenseBlock(width, layers, growth) for layers in config.layers]
+        up = [DenseBlock(2 * width, layers, growth) for layers in config.layers[-2::-1]]
+        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
+        self.squeeze_down = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in down)
+        self.squeeze_up = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in up)
         self.head = nn.Conv2d(width, config.keypoints, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, S, S) -> (B, K, H', W')."""
         x = self.stem(F.pixel_unshuffle(images, self.fold))
         skips = []
-        for level, (block, squeeze) in enumerate(zip(self.down, self.squeeze_down)):
+        for level, (block, squeeze) in enumerate(zip(self.down, self.squeeze_down, strict=True)):
             x = squeeze(block(F.avg_pool2d(x, 2) if level else x))
             skips.append(x)
         skips.pop()
-        for block, squeeze in zip(self.up, self.squeeze_up):
+        for block, squeeze in zip(self.up, self.squeeze_up, strict=True):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = squeeze(block(torch.cat([x, skips.pop()], 1)))
         logits: Tensor = self.head(x)

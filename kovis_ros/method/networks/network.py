@@ -49,7 +49,8 @@ class Network(nn.Module):
 
     def find(self, images: Tensor) -> Tensor:
         """Keypoints (B, 2, K, 3) of prepared stereo pairs (B, 2, S, S)."""
-        return keypoints(self.encoder(images.flatten(0, 1).unsqueeze(1))).unflatten(0, images.shape[:2])
+        points = keypoints(self.encoder(images.flatten(0, 1).unsqueeze(1)))
+        return points.reshape(*images.shape[:2], *points.shape[1:])
 
     def depth_metres(self, depth: Tensor) -> Tensor:
         """The decoder's depth in metres."""

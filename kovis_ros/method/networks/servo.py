@@ -57,7 +57,7 @@ class Servo(nn.Module):
         sizes = (6 * config.keypoints, *config.servo_hidden)
         self.standardise = Standardise(sizes[0])
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes, sizes[1:]):
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
             layers += [nn.Linear(inputs, outputs), nn.SiLU(), nn.Dropout(config.dropout)]
         self.layers = nn.Sequential(*layers)
         self.head = nn.Linear(sizes[-1], axes)

@@ -1,0 +1,125 @@
+"""Train a servo on a bag of roll-outs; the best checkpoint is the one that does best in closed loop."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kovis_ros import cli
+
+if TYPE_CHECKING:
+    from kovis_ros.method.config import Task
+    from kovis_ros.method.dataset import Cache
+    from kovis_ros.method.policy import ServoPolicy
+
+SCORE_SEED = 500_000  # of the closed loop that picks the checkpoint: neither training's nor evaluation's
+
+
+class Result(NamedTuple):
+    """What the closed loop says of a policy."""
+
+    success: float
+    position_m: float
+    rotation_rad: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `kovis train`."""
+    parser.add_argument("task", help="name of a task, or its YAML file")
+    parser.add_argument("--data", type=Path, required=True, metavar="BAG", help="bag that `kovis record` made")
+    parser.add_argument("--out", type=Path, help="folder of the run; an unfinished one goes on (default: runs/TASK)")
+    parser.add_argument("--cache", type=Path, help="folder of the samples as arrays (default: BAG.cache)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto, a probe")
+    parser.add_argument("--epochs", type=int, help="passes over the data (default: the task's)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order, split and augmentation (default: 0)")
+    parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")
+    parser.add_argument("--trials", type=int, help="closed-loop trials a score (default: the task's); 0: none, the "
+                        "error on the validation split decides")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: the task's)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build the cache unless it is there, train, and print where the best checkpoint is."""
+    import torch
+
+    from kovis_ros.method.config import load_task
+    from kovis_ros.method.train import pick_device, train
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    task = adjusted(load_task(args.task), args)
+    pick_device(args.device)
+    cache = open_cache(task, args.data, args.cache)
+    out = args.out or Path("runs") / task.name
+    precision = {"auto": None, "fp32": "32-true", "bf16": "bf16-mixed"}[args.precision]
+    score = scorer(task, out) if task.training.score_trials else None
+    best = train(task, cache, out, args.device, score, seed=args.seed, precision=precision)
+    row = summary(best)
+    print(f"best checkpoint: {best} (epoch {row['epoch']})")
+    cli.save_json(args.json, {"task": task.name, "checkpoint": str(best), **row})
+    return 0
+
+
+def adjusted(task: Task, args: argparse.Namespace) -> Task:
+    """The task with the settings given on the command line; ConfigError when one is out of range."""
+    from kovis_ros.method.config import ConfigError
+
+    given = {"epochs": args.epochs, "score_trials": args.trials, "compile": args.compile}
+    for name, least in (("epochs", 1), ("score_trials", 0)):
+        if given[name] is not None and given[name] < least:
+            raise ConfigError(f"{name} {given[name]} is out of range: give {least} or more")
+    changed = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(task, training=dataclasses.replace(task.training, **changed))
+
+
+def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
+    """The cache beside a bag, built when it is missing or was made from another state of the bag."""
+    from tqdm import tqdm
+
+    from kovis_ros.bags.reading import info, read_samples
+    from kovis_ros.method.config import ConfigError
+    from kovis_ros.method.dataset import Cache, build_cache
+
+    found = info(bag)
+    about: dict[str, Any] = {"task": found.recording.task, "seed": found.recording.seed, "samples": found.samples,
+                             "bytes": found.size_bytes}
+    if found.recording.task != task.name:
+        raise ConfigError(f"bag {bag} is of task {found.recording.task!r}: give one of {task.name!r}")
+    folder = path or bag.with_name(bag.name + ".cache")
+    if (folder / "cache.json").exists():
+        cache = Cache.open(folder)
+        if cache.about == about:
+            return cache
+    samples = tqdm(read_samples(bag), total=found.samples, unit="sample", desc="cache", mininterval=1.0)
+    return build_cache(samples, folder, task.camera.field_of_view_deg, about, found.samples)
+
+
+def scorer(task: Task, out: Path) -> Any:
+    """Closed-loop score of a policy: trials in simulation on seeds of their own, looks of the training split."""
+    from functools import partial
+
+    from kovis_ros.method import checkpoint
+    from kovis_ros.method.policy import ServoPolicy as Policy
+    from kovis_sim.evaluate import evaluate, summarise
+
+    def score(policy: ServoPolicy) -> Result:
+        candidate = out / "candidate.safetensors"
+        checkpoint.save(candidate, task, policy.trained)
+        trials = evaluate(task, partial(Policy.load, candidate, threads=1), task.training.score_trials, SCORE_SEED,
+                          "train")
+        candidate.unlink()
+        found: Any = summarise(task, trials)
+        return Result(found["success_rate"], found["position_error_m"]["median"],
+                      found["rotation_error_rad"]["median"])
+
+    return score
+
+
+def summary(best: Path) -> dict[str, Any]:
+    """Figures of the epoch that a checkpoint comes from."""
+    from kovis_ros.method import checkpoint
+
+    return {name: float(value) for name, value in checkpoint.load(best).about.items()}
