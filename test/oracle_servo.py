@@ -20,6 +20,9 @@ class Oracle:
         self.truth = None
         self.rng = np.random.default_rng(0)
 
+    def expect(self, task):
+        assert task == self.task.name
+
     def motion(self, keypoints):
         if self.truth is None:
             raise ValueError("no truth yet")

@@ -34,6 +34,9 @@ class PlayedPolicy:
         self.task = load_task("pick_mug")
         self.answer = Motion(np.array([1, 0, 0, 0], np.float32), 1.0, 0.9)
 
+    def expect(self, task):
+        assert task == self.task.name
+
     def motion(self, keypoints):
         return self.answer
 

@@ -45,7 +45,8 @@ class KeypointNode(Node):
         super().__init__("keypoint", automatically_declare_parameters_from_overrides=True, **options)
         self.settings = declare(self, PARAMETERS)
         task, settings = load_task(self.settings.task), self.settings
-        self.policy = load(settings.checkpoint or task.name, settings.device, settings.threads, task.name)
+        self.policy = load(settings.checkpoint or task.name, settings.device, settings.threads)
+        self.policy.expect(task.name)
         self.images, self.infos = Pairing(), Pairing()
         self.K: np.ndarray | None = None
         self.info_size = (0, 0)

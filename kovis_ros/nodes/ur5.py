@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ from kovis_ros import conversions
 from kovis_ros.drivers.arm_loop import ArmLoop, Limits, Mode
 from kovis_ros.drivers.robotiq import Robotiq
 from kovis_ros.drivers.ur5 import Reading, Ur5, Ur5Settings
-from kovis_ros.drivers.ur_link import ArmError
+from kovis_ros.drivers.ur_link import ArmError, end_process
 from kovis_ros.method.kinematics import ARMS, JOINT_NAMES
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.arm_actions import GripperAction, MoveRelativeAction
@@ -50,6 +49,7 @@ PARAMETERS = (
 )
 LINK_LOST = 4  # exit code
 STUCK_S, STUCK_RECOVERING_S = 1.0, 10.0
+WATCH_PERIOD_S = 0.02
 STATUS_PERIOD_S = 0.1
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -86,15 +86,18 @@ class Ur5Node(Node):  # type: ignore[misc]
         self._status: tuple[Any, ...] = ()
         self._status_s = 0.0
         self._beat_s = time.monotonic()
-        self._stopping = threading.Event()
+        self._stopping, self._dying = threading.Event(), threading.Lock()
         self.gripper = Robotiq(settings.robot_ip) if settings.gripper == "robotiq" else None
         self._thread = threading.Thread(target=self._run, name="arm", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self.arm.probe()
         if self.gripper is not None:
             self.gripper.connect()
         self._wire()
         self.arm.connect()  # arms the watchdog: the thread must feed it from now on
         self._beat_s = time.monotonic()
         self._thread.start()
+        self._watcher.start()
         self.get_logger().info(f"ready: {settings.arm} {self.arm.version} at {settings.robot_ip}")
 
     def _wire(self) -> None:
@@ -110,7 +113,6 @@ class Ur5Node(Node):  # type: ignore[misc]
         self.move_action = MoveRelativeAction(self, self.loop, ARMS[self.settings.arm], self.settings.tcp_offset_m)
         self.diagnostics = Diagnostics(self, self.settings.robot_ip)
         self.diagnostics.add("arm", self.report)
-        self.create_timer(0.2, self.watch)
 
     # what comes in
 
@@ -151,6 +153,7 @@ class Ur5Node(Node):  # type: ignore[misc]
 
     def _reject(self, kind: str, reason: str) -> None:
         self.rejected[kind] += 1
+        self.loop.disturb(time.monotonic())
         self.get_logger().warning(f"twist rejected: {reason}", throttle_duration_sec=1.0)
 
     # the arm's thread
@@ -213,17 +216,21 @@ class Ur5Node(Node):  # type: ignore[misc]
         if self._thread.is_alive():
             self._die("the controller did not answer while stopping; its watchdog stops the arm")
 
-    def watch(self) -> None:
-        """A call into the library that never returns must not go unnoticed."""
-        allowed = STUCK_RECOVERING_S if self.loop.mode == Mode.FAULT else STUCK_S
-        stuck_s = time.monotonic() - self._beat_s
-        if stuck_s > allowed:
-            self._die(f"no answer from the controller for {stuck_s:.1f} s; its watchdog stops the arm")
+    def _watch(self) -> None:
+        """Notice a closed link, or a call into the library that never returns, while the arm's thread is inside it."""
+        while not self._stopping.wait(WATCH_PERIOD_S):
+            allowed = STUCK_RECOVERING_S if self.loop.mode == Mode.FAULT else STUCK_S
+            stuck_s = time.monotonic() - self._beat_s
+            if not self.arm.connected():
+                self._die("link to the controller is closed: check cable and controller; its watchdog stops the arm")
+            elif stuck_s > allowed:
+                self._die(f"no answer from the controller for {stuck_s:.1f} s; its watchdog stops the arm")
 
     def _die(self, reason: str) -> None:
-        """End the process without touching the vendor library again: its destructors hang and its threads crash."""
-        print(f"error: {' '.join(reason.split())}", file=sys.stderr, flush=True)
-        os._exit(LINK_LOST)
+        """End the process without touching the vendor library again."""
+        with self._dying:
+            print(f"error: {' '.join(reason.split())}", file=sys.stderr, flush=True)
+            end_process(self.settings.robot_ip, LINK_LOST)
 
     def report(self) -> Report:
         """For /diagnostics."""
