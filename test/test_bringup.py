@@ -1,0 +1,316 @@
+"""The process graph as data; launch file and ``kovis servo`` start the same; the supervisor leaves nothing behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kovis_ros import bringup
+from kovis_ros.bringup import Process, graph
+from kovis_ros.bringup.supervisor import GraphError, Supervisor, command_line
+from kovis_ros.method.config import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL_ARM = {"robot": "ur5", "robot_ip": "192.168.0.9", "camera": "d435"}
+CASES = [
+    {},
+    {"task": "pick_mug", "seed": "7", "namespace": "left_arm", "checkpoint": "w.safetensors", "log_level": "debug"},
+    {"params_file": str(ROOT / "config" / "nodes.yaml"), "use_sim_time": "true"},
+    REAL_ARM,
+    {**REAL_ARM, "backend": "moveit_servo", "rviz": "true"},
+    {"robot": "none", "camera": "realsense_ros", "record": "true"},
+    {"trials": "2"},
+    {"part": "sim"},
+    {"part": "record", "rollouts": "3", "out": "/tmp/bag"},
+]
+
+
+def by_name(processes):
+    return {process.name: process for process in processes}
+
+
+def test_default_graph_is_the_simulation():
+    found = by_name(graph({}))
+    assert list(found) == ["ur_controller", "sim", "keypoint", "servo", "ur5"]
+    options = found["ur_controller"].command
+    address, state = (options[options.index(name) + 1] for name in ("--address", "--state"))
+    assert found["ur5"].parameters["robot_ip"] == address and address.startswith("127.")
+    assert found["sim"].parameters["state"] == state
+    assert [name for name, process in found.items() if process.restart] == ["ur5"]
+    profile = found["keypoint"].environment["FASTDDS_DEFAULT_PROFILES_FILE"]
+    assert Path(profile).name == "fastdds.xml" and Path(profile).is_file()
+
+
+def test_real_arm_has_nothing_simulated():
+    found = by_name(graph(REAL_ARM))
+    assert list(found) == ["stereo_camera", "keypoint", "servo", "ur5"]
+    assert found["ur5"].parameters["robot_ip"] == "192.168.0.9"
+
+
+def test_graphs_do_not_meet(monkeypatch):
+    def places(**given):
+        process = by_name(graph(given))["ur_controller"]
+        return tuple(process.command[-6:])
+
+    monkeypatch.setenv("ROS_DOMAIN_ID", "3")
+    first, second = places(), places(namespace="other")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "4")
+    assert len({first[i] + second[i] + places()[i] for i in (1, 3)}) == 2
+    assert first[1] != second[1] != places()[1] and first[3] != second[3] != places()[3]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"tsak": "pick_mug"}, "launch argument 'tsak' is unknown: known are task, robot"),
+        ({"task": "make_tea"}, "task 'make_tea' is unknown: choose from"),
+        ({"robot": "ur10"}, "robot:=ur10 is unknown: choose from sim, ur5, none"),
+        ({"robot": "ur5"}, "robot:=ur5 needs robot_ip:="),
+        ({"robot": "ur5", "robot_ip": "1.2.3.4"}, "must not follow simulated images"),
+        ({"camera": "d435"}, "camera:=d435 with robot:=sim"),
+        ({"seed": "-1"}, "seed:=-1 is no whole number"),
+        ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
+        ({"params_file": "/nowhere.yaml"}, "is no file: check the path"),
+        ({"part": "record"}, "part:=record needs out:="),
+        ({"namespace": "1 2"}, "is no ROS name"),
+    ],
+)
+def test_bad_arguments_are_refused(given, text):
+    with pytest.raises(ConfigError, match=text.replace("(", r"\(")):
+        graph(given)
+
+
+def test_every_argument_is_described():
+    assert all(a.description and (not a.choices or a.default in a.choices) for a in bringup.ARGUMENTS)
+    with pytest.raises(ConfigError, match="task is meant"):
+        bringup.refuse_misspelt(["taks", "something_of_the_including_file"])
+
+
+# The launch file and `kovis servo`. What launch_ros does with an action is in launch_ros; that we hand it the same
+# as we execute ourselves is checked here, with recorders in its place, and below with the real one where it is.
+
+
+def parsed(words):
+    """What a command line asks for, order aside: program, arguments, parameters, files, remaps, level."""
+    plain = words[: words.index("--ros-args")] if "--ros-args" in words else words
+    found = {"program": plain, "parameters": {}, "files": [], "remaps": set(), "level": None}
+    pairs = [word for word in words[len(plain) :] if word != "--ros-args"]
+    for option, value in zip(pairs[::2], pairs[1::2], strict=True):
+        name, _, text = value.partition(":=")
+        if option == "-p":
+            found["parameters"][name] = yaml.safe_load(text)
+        elif option == "--params-file":
+            found["files"].append(value)
+        elif option == "-r":
+            found["remaps"].add((name, text))
+        else:
+            found["level"] = value
+    return found
+
+
+class Recorder:
+    """Stands for a class of launch: keeps what it was made with."""
+
+    def __init__(self, *positional, **named):
+        self.positional, self.named = positional, named
+
+
+@pytest.fixture
+def launch_file(monkeypatch):
+    """The launch file loaded over recorders: (module, Node, ExecuteProcess)."""
+    node, execute = type("Node", (Recorder,), {}), type("ExecuteProcess", (Recorder,), {})
+    names = {
+        "launch": {"LaunchDescription": Recorder},
+        "launch.actions": {
+            "DeclareLaunchArgument": Recorder, "OpaqueFunction": Recorder, "Shutdown": Recorder,
+            "ExecuteProcess": execute,
+        },
+        "launch.substitutions": {"LaunchConfiguration": Configuration},
+        "launch_ros": {},
+        "launch_ros.actions": {"Node": node},
+    }  # fmt: skip
+    for name, members in names.items():
+        module = types.ModuleType(name)
+        vars(module).update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+    spec = importlib.util.spec_from_file_location("servo_launch", ROOT / "launch" / "servo.launch.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, node, execute
+
+
+class Configuration:
+    """Stands for launch.substitutions.LaunchConfiguration."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def perform(self, context):
+        return context.launch_configurations[self.name]
+
+
+@pytest.mark.parametrize("given", CASES, ids=lambda given: " ".join(f"{k}:={v}" for k, v in given.items()) or "default")
+def test_launch_file_and_command_start_the_same(launch_file, given):
+    module, node, execute = launch_file
+    context = types.SimpleNamespace(launch_configurations=bringup.settle(given))
+    actions, processes = module.start(context), graph(given)
+    assert len(actions) == len(processes)
+    for action, process in zip(actions, processes, strict=True):
+        named = action.named
+        assert named["additional_env"] == dict(process.environment) and named["respawn"] == process.restart
+        assert ("on_exit" in named) == process.required
+        mine = parsed(command_line(process))
+        if isinstance(action, execute):
+            assert named["cmd"] == mine["program"] and not process.executable
+            continue
+        assert isinstance(action, node)
+        assert (named["package"], named["executable"]) == (process.package, process.executable)
+        assert {("__node", named["name"]), ("__ns", named["namespace"]), *named["remappings"]} == mine["remaps"]
+        *files, parameters = named["parameters"]
+        assert files == mine["files"] and parameters == mine["parameters"]
+        assert named["ros_arguments"] == ["--log-level", mine["level"]]
+
+
+def test_executables_are_the_modules_that_we_run():
+    """The entry points of setup.py name the modules that `kovis servo` starts."""
+    text = (ROOT / "setup.py").read_text()
+    for given in CASES:
+        for process in graph(given):
+            if process.package == "kovis_ros":
+                assert f'"{process.executable} = {process.command[-1]}:main"' in text
+
+
+def test_launch_arguments_are_those_of_bringup(launch_file):
+    declared = launch_file[0].generate_launch_description().positional[0][:-1]
+    assert [action.positional[0] for action in declared] == [argument.name for argument in bringup.ARGUMENTS]
+    assert all(action.named["description"] for action in declared)
+
+
+DUMP = """#!{python}
+import json, os, sys
+with open(os.path.join({folder!r}, os.path.basename(sys.argv[0]) + ".json"), "w") as file:
+    files = [open(f).read() for o, f in zip(sys.argv, sys.argv[1:]) if o == "--params-file"]
+    json.dump(dict(argv=sys.argv[1:], files=files, profile=os.environ["FASTDDS_DEFAULT_PROFILES_FILE"]), file)
+import time; time.sleep(20)
+"""
+RUN = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription, TimerAction, Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+source = PythonLaunchDescriptionSource(sys.argv[1])
+service = LaunchService()
+service.include_launch_description(LaunchDescription([
+    IncludeLaunchDescription(source, launch_arguments=[a.split(":=", 1) for a in sys.argv[2:]]),
+    TimerAction(period=5.0, actions=[Shutdown()]),
+]))
+sys.exit(service.run())
+"""
+
+
+def test_real_launch_starts_what_bringup_says(tmp_path, monkeypatch, ros_domain):
+    """Under the real launch, with executables that write down how they were called."""
+    reason = "launch and launch_ros are not installed: they come with a ROS 2 installation, not from PyPI"
+    pytest.importorskip("launch_ros.actions", reason=reason)
+    prefix, called = tmp_path / "prefix", tmp_path / "called"
+    for folder in (prefix / "share/ament_index/resource_index/packages", prefix / "lib/kovis_ros", called):
+        folder.mkdir(parents=True)
+    (prefix / "share/ament_index/resource_index/packages/kovis_ros").touch()
+    for name in ("sim", "keypoint", "servo", "ur5"):
+        script = prefix / "lib/kovis_ros" / name
+        script.write_text(DUMP.format(python=sys.executable, folder=str(called)))
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}:{os.environ.get('AMENT_PREFIX_PATH', '')}")
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
+    command = [sys.executable, "-c", RUN, str(ROOT / "launch" / "servo.launch.py"), "seed:=7"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    for process in graph({"seed": "7"}):
+        if not process.executable:
+            continue
+        assert (called / f"{process.name}.json").is_file(), answer.stdout + answer.stderr
+        found = json.loads((called / f"{process.name}.json").read_text())
+        given: dict[str, object] = {}
+        for text in found["files"]:
+            for section in yaml.safe_load(text).values():
+                given |= section.get("ros__parameters", {})
+        assert {name: given.get(name) for name in process.parameters} == dict(process.parameters)
+        assert set(process.parameter_files) <= set(found["argv"])
+        assert f"__ns:={process.namespace}" in found["argv"] and f"__node:={process.name}" in found["argv"]
+        assert found["profile"] == process.environment["FASTDDS_DEFAULT_PROFILES_FILE"]
+
+
+# the supervisor
+
+
+def python(name, code, **more):
+    return Process(name, ("python3", "-u", "-c", code), **more)
+
+
+SLEEPER = "import time; print('ready'); time.sleep(60)"
+
+
+def test_supervisor_waits_until_all_are_ready_and_stops_them(tmp_path):
+    with Supervisor([python("a", SLEEPER), python("b", SLEEPER)], tmp_path) as supervisor:
+        supervisor.wait_ready(20.0)
+        running = [child.popen for child in supervisor.children]
+    assert all(popen.poll() is not None for popen in running)
+
+
+def test_a_process_that_dies_at_start_is_told_with_its_log(tmp_path):
+    code = "print('the lens cap is on'); raise SystemExit(2)"
+    with pytest.raises(GraphError, match=r"(?s)camera ended with code 2; its log .*the lens cap is on"):
+        with Supervisor([python("slow", SLEEPER), python("camera", code)], tmp_path) as supervisor:
+            supervisor.wait_ready(20.0)
+
+
+def test_what_may_be_restarted_is(tmp_path):
+    marker = tmp_path / "once"
+    code = f"import os, time\np = {str(marker)!r}\nfirst = not os.path.exists(p)\nopen(p, 'a')\n"
+    code += "print('ready', flush=True)\ntime.sleep(0.3 if first else 60)"
+    with Supervisor([python("arm", code, restart=True, required=False)], tmp_path) as supervisor:
+        supervisor.wait_ready(20.0)
+        deadline = time.monotonic() + 10.0
+        while not (supervisor.children[0].restarts == 1 and supervisor.children[0].ready):
+            supervisor.check()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_killed_supervisor_leaves_no_children(tmp_path):
+    code = f"""
+import time
+from pathlib import Path
+from kovis_ros.bringup import Process
+from kovis_ros.bringup.supervisor import Supervisor
+process = Process("child", ("python3", "-u", "-c", {SLEEPER!r}))
+with Supervisor([process], Path({str(tmp_path)!r})) as supervisor:
+    supervisor.wait_ready(20.0)
+    print(supervisor.children[0].popen.pid, flush=True)
+    time.sleep(60)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 5.0
+    while running(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(pid):
+    """Is a process alive (a zombie is not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
