@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +15,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from kovis_ros.method import geometry
 
-try:
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what PyBullet's C++ side prints at import and connection off the user's terminal."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept, null = [os.dup(1), os.dup(2)], os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        yield
+    finally:
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(null)
+
+
+with quiet():
     import pybullet
     from pybullet_utils.bullet_client import BulletClient
-except ImportError as error:  # pragma: no cover
-    raise ImportError("pybullet is not installed: pip install 'kovis_ros[sim]'") from error
 
 Array = NDArray[np.float64]
 NEAR_M, FAR_M = 0.03, 4.0
@@ -53,7 +72,8 @@ class World:
     """A physics client of its own, without a window."""
 
     def __init__(self, gravity: bool = True, step_s: float = 1e-3) -> None:
-        self._bullet = BulletClient(pybullet.DIRECT)
+        with quiet():
+            self._bullet = BulletClient(pybullet.DIRECT)
         self._bodies: dict[str, int] = {}
         self._joints: dict[str, dict[str, int]] = {}
         self.step_s = step_s
