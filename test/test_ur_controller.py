@@ -148,7 +148,7 @@ def test_state_streams_at_the_controllers_rate(name, rate, arm):
         """
         count, clock, q, pose, tcp, payload = ask_client(cell.address, code)
         assert clock == pytest.approx(1.0, abs=0.1)  # of the controller's clock
-        assert count > 0.6 * rate  # a busy machine sees fewer samples, but never at the other controller's rate
+        assert count > 0.3 * rate  # a busy machine sees fewer samples, but never at the other controller's rate
         assert count <= 1.1 * rate
         wanted = forward(q, arm) @ geometry.pose((0, 0, 0.16))
         np.testing.assert_allclose(pose[:3], wanted[:3, 3], atol=1e-9)
@@ -289,6 +289,18 @@ def test_protective_stop_pauses_and_refuses_an_early_unlock(fresh):
     still, played = client.hear()
     assert np.linalg.norm(still) == 0.0
     assert played[2] == pytest.approx(0.05, abs=2e-3)  # the trap: "play" resumes the old speed
+
+
+def test_a_new_upload_carries_out_the_command_left_in_the_register(fresh):
+    code = """
+        c.speedL([0, 0, 0.03, 0, 0, 0], 0.5); say(1); until(lambda: r.getRuntimeState() == 1); time.sleep(0.2)
+        c.reuploadScript(); until(c.isProgramRunning); time.sleep(0.3); say(r.getActualTCPSpeed())
+    """
+    client = Client(fresh.address, code)
+    client.hear()
+    time.sleep(0.1)
+    fresh.fault("pendant_stop")
+    assert client.hear()[0][2] == pytest.approx(0.03, abs=1e-3)  # the trap our driver must not fall into
 
 
 def test_emergency_stop_needs_power_and_brakes_again(fresh):

@@ -23,6 +23,7 @@ from kovis_ros.drivers.ur_link import ArmError
 
 Array = npt.NDArray[np.float64]
 RECOVERY_TRIES = 5
+LONGEST_TICK_S = 0.02
 
 
 class Arm(Protocol):
@@ -78,6 +79,7 @@ class ArmLoop:
         self._lock = threading.Lock()
         self._setpoint: _Setpoint | None = None
         self._busy_s = -1e9  # when the last setpoint other than zero came
+        self._quiet_s, self._ticked_s = 0.0, 0.0
         self._move: RelativeMove | None = None
         self._halt = ""
         self._safe_since: float | None = None
@@ -97,13 +99,21 @@ class ArmLoop:
         twist = self._clamped(wanted)
         with self._lock:
             if twist.any():
-                self._busy_s = now
+                self._disturb(now)
             if self.held or self.mode == Mode.FAULT or self._move is not None:
                 self.counts["ignored"] += 1
                 self._setpoint = None
                 return np.zeros(6)
             self._setpoint = _Setpoint(twist, now)
         return twist
+
+    def disturb(self, now: float) -> None:
+        """A setpoint came that was not valid: whoever sends it has not paused."""
+        with self._lock:
+            self._disturb(now)
+
+    def _disturb(self, now: float) -> None:
+        self._busy_s, self._quiet_s = now, 0.0
 
     def move(self, move: RelativeMove, now: float) -> None:
         """Ask for a relative move; poll `move.outcome`.  ArmError if the arm is not free for it."""
@@ -236,11 +246,17 @@ class ArmLoop:
 
     def _hold(self, reason: str) -> None:
         with self._lock:
-            self.held, self._setpoint = reason, None
+            self.held, self._setpoint, self._quiet_s = reason, None, 0.0
 
     def _release(self, now: float) -> None:
-        if self.held and self.mode == Mode.STANDING and now - self._busy_s > self.limits.quiet_s:
-            self.held = ""
+        """Count quiet time tick by tick, so that a stall of the process does not pass for it."""
+        with self._lock:
+            self._quiet_s += min(now - self._ticked_s, LONGEST_TICK_S)
+            self._ticked_s = now
+            if self.mode == Mode.FAULT:
+                self._quiet_s = 0.0
+            if self.held and self.mode == Mode.STANDING and self._quiet_s > self.limits.quiet_s:
+                self.held = ""
 
     def _refusal(self, now: float) -> str:
         trouble = self.trouble

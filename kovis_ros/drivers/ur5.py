@@ -3,8 +3,9 @@
 All methods belong to one thread: the library is not thread-safe.  Four of its habits shape this file:
 ``speedL`` never stops by itself, so a watchdog is armed after every upload of the control script; its return value
 says nothing about the arm, so health is judged by what the controller sends; after a lost link any call may hang or
-crash, so `LinkLostError` ends the process; after a protective stop "play" would resume the old speed, so the paused
-program is ended and a new one uploaded.
+crash, so `LinkLostError` ends the process; after any stop both "play" and ``reuploadScript`` would carry out the last
+speed command again, which still stands in the controller's registers, so a paused program is ended and recovery takes a
+new connection, which clears them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ SAFETY_MODES = {
     7: "emergency stop", 8: "violation", 9: "fault",
 }  # fmt: skip
 CONNECT_LIMIT_S = 20.0  # the library's constructors know no timeout: the process is ended instead
-START_LIMIT_S = 5.0
+START_LIMIT_S = 1.0
 
 
 class LinkLostError(ArmError):
@@ -115,10 +116,15 @@ class Ur5:
         self._receive: Any = None
         self._stamp, self._stamp_seen_s = -1.0, 0.0
 
+    def probe(self) -> None:
+        """Find out in seconds whether a connection is possible.  ArmError says what is wrong."""
+        _library()
+        self.version = probe(self.settings.address)
+
     def connect(self) -> None:
         """Probe, check, connect, upload the control program and arm its watchdog.  ArmError says what is wrong."""
         control, receive = _library()
-        self.version = probe(self.settings.address)
+        self.probe()
         with _limited():
             self._receive = receive.RTDEReceiveInterface(self.settings.address, RATE_HZ, VARIABLES)
             self._stamp_seen_s = time.monotonic()
@@ -128,23 +134,41 @@ class Ur5:
         self._arm_watchdog()
 
     def read(self) -> Reading:
-        """State of the arm.  LinkLostError when the controller is gone, or sent nothing new for `link_timeout_s`."""
+        """State of the arm.  LinkLostError as from `check_link`."""
         for _ in range(3):
             stamp = self._receive.getTimestamp()
             reading = self._snapshot(stamp)
             if self._receive.getTimestamp() == stamp:
                 break
-        now = time.monotonic()
-        if reading.timestamp_s != self._stamp:
-            self._stamp, self._stamp_seen_s = reading.timestamp_s, now
-        silent_s = now - self._stamp_seen_s
-        if not self._receive.isConnected() or silent_s > self.settings.link_timeout_s:
-            what = "closed" if silent_s <= self.settings.link_timeout_s else f"silent for {silent_s:.1f} s"
-            raise LinkLostError(
-                f"link to the controller at {self.settings.address} is {what}: check cable and controller; "
-                "the controller's watchdog stops the arm"
-            )
+        self.check_link()
         return reading
+
+    def check_link(self) -> None:
+        """LinkLostError when the controller is gone, or sent nothing new for `link_timeout_s`.
+
+        May be asked from another thread, while this one is inside a call that does not return.
+        """
+        stamp, now = self._receive.getTimestamp(), time.monotonic()
+        if stamp != self._stamp:
+            self._stamp, self._stamp_seen_s = stamp, now
+        silent_s = now - self._stamp_seen_s
+        if silent_s > self.settings.link_timeout_s:
+            self._lost(f"silent for {silent_s:.1f} s")
+        if not self._receive.isConnected():
+            self._lost("closed")
+
+    def _lost(self, how: str) -> NoReturn:
+        raise LinkLostError(
+            f"link to the controller at {self.settings.address} is {how}: check cable and controller; "
+            "the controller's watchdog stops the arm"
+        )
+
+    def _call(self, function: str, *arguments: Any) -> Any:
+        """One call of the control interface.  LinkLostError if it raises: it does so on dying connections."""
+        try:
+            return getattr(self._control, function)(*arguments)
+        except RuntimeError as error:
+            self._lost(f"broken ({' '.join(str(error).split())})")
 
     def speed(self, twist: npt.ArrayLike, acceleration_mps2: float) -> None:
         """Command a twist of the TCP (6,), m/s and rad/s in base; to be repeated within the watchdog's period.
@@ -154,23 +178,29 @@ class Ur5:
         numbers = np.asarray(twist, dtype=float)
         if numbers.shape != (6,) or not np.isfinite(numbers).all():
             raise ValueError(f"twist {numbers.tolist()} is not six finite numbers: nothing was sent")
-        self._control.speedL(numbers.tolist(), acceleration_mps2, 1.0 / RATE_HZ)
+        self._call("speedL", numbers.tolist(), acceleration_mps2, 1.0 / RATE_HZ)
 
     def rest(self, deceleration_mps2: float) -> None:
         """Brake and wait until the arm stands.  Only with a healthy link: it blocks."""
-        self._control.speedStop(deceleration_mps2)
+        self._call("speedStop", deceleration_mps2)
 
     def kick(self) -> None:
         """Feed the watchdog while nothing is commanded; never right after `speed`, which would be lost."""
-        self._control.kickWatchdog()
+        self._call("kickWatchdog")
 
     def end_program(self) -> str:
         """End a program that a protective stop has paused, so that nobody can resume its old speed with "play"."""
         return dashboard(self.settings.address, "stop")
 
     def recover(self) -> None:
-        """Upload the control program again and arm its watchdog.  ArmError if it does not start."""
-        self._control.reuploadScript()
+        """Connect and upload the control program anew, and arm its watchdog.  ArmError if it does not start.
+
+        Not ``reuploadScript``: it leaves the last command in its register, and the new program would carry it out.
+        """
+        library, _ = _library()
+        with _limited():
+            self._control.disconnect()
+            self._control = self._take_control(library)
         deadline = time.monotonic() + START_LIMIT_S
         while not self.read().program_running:
             if time.monotonic() > deadline:
@@ -182,8 +212,8 @@ class Ur5:
         """Brake, end the program, disconnect.  Only with a healthy link."""
         if self._control is not None:
             if self.read().program_running:
-                self._control.speedStop(2.0)
-                self._control.stopScript()
+                self._call("speedStop", 2.0)
+                self._call("stopScript")
             self._control.disconnect()
         if self._receive is not None:
             self._receive.disconnect()
@@ -216,7 +246,7 @@ class Ur5:
 
     def _check_setup(self) -> None:
         """Compare TCP and payload with what the controller has."""
-        tcp = np.array(self._control.getTCPOffset())
+        tcp = np.array(self._call("getTCPOffset"))
         wanted = np.array([0.0, 0.0, self.settings.tcp_offset_m, 0.0, 0.0, 0.0])
         if np.abs(tcp - wanted).max() > self.settings.tcp_tolerance_m:
             raise ArmError(
@@ -231,7 +261,7 @@ class Ur5:
             )
 
     def _arm_watchdog(self) -> None:
-        if not self._control.setWatchdog(self.settings.watchdog_hz):
+        if not self._call("setWatchdog", self.settings.watchdog_hz):
             raise ArmError("the controller refused the watchdog: nothing will be moved without it; restart the node")
 
 

@@ -5,9 +5,11 @@ The library's constructors have no timeouts and hold the interpreter, so a wrong
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
-from typing import NamedTuple
+import sys
+from typing import NamedTuple, NoReturn
 
 RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT = 30004, 29999, 30003
 OLDEST = {3: 4, 5: 4}  # minor versions below which ur_rtde's commands do not work, by major version
@@ -58,6 +60,32 @@ def dashboard(address: str, command: str, timeout_s: float = 1.0) -> str:
             return lines.readline().strip()
         except OSError:
             raise ArmError(f"dashboard of {address} does not answer {command!r}: check the controller") from None
+
+
+LAST_STOP = """
+import socket, sys, time
+address, code, deadline = sys.argv[1], int(sys.argv[2]), time.monotonic() + 0.6
+while time.monotonic() < deadline:
+    try:
+        with socket.create_connection((address, 29999), 0.2) as link:
+            link.settimeout(0.2)
+            link.recv(256)
+            link.sendall(b"stop\\n")
+            link.recv(256)
+    except OSError:
+        pass
+    time.sleep(0.05)
+sys.exit(code)
+"""
+
+
+def end_process(address: str, code: int) -> NoReturn:
+    """Replace this process by one that only tells the dashboard to stop for a moment, and exits with `code`.
+
+    The vendor library's threads end with the old image: left alone they reconnect, upload the control program again,
+    and that carries out the last speed command without a watchdog.
+    """
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", LAST_STOP, address, str(code)])
 
 
 def _connect(address: str, port: int, what: str, timeout_s: float) -> socket.socket:

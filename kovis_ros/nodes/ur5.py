@@ -221,10 +221,12 @@ class Ur5Node(Node):  # type: ignore[misc]
         while not self._stopping.wait(WATCH_PERIOD_S):
             allowed = STUCK_RECOVERING_S if self.loop.mode == Mode.FAULT else STUCK_S
             stuck_s = time.monotonic() - self._beat_s
-            if not self.arm.connected():
-                self._die("link to the controller is closed: check cable and controller; its watchdog stops the arm")
-            elif stuck_s > allowed:
+            if stuck_s > allowed:
                 self._die(f"no answer from the controller for {stuck_s:.1f} s; its watchdog stops the arm")
+            try:
+                self.arm.check_link()
+            except ArmError as error:
+                self._die(str(error))
 
     def _die(self, reason: str) -> None:
         """End the process without touching the vendor library again."""
