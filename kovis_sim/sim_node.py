@@ -165,6 +165,8 @@ class SimNode(Node):
 
     def stop(self) -> None:
         """Leave the shared state."""
+        for timer in list(self.timers):
+            timer.cancel()
         if hasattr(self, "state"):
             self.state.report(0.0)
             self.state.close()

@@ -126,7 +126,7 @@ def test_pause_holds_the_goal_and_resume_goes_on(rig):
     r.servoing()
     assert r.answer(r.pausing.call_async(_flag(True))).success
     r.until(lambda: r.speed() == 0.0, 1.0)
-    r.spin(1.3)  # longer than halt_timeout: a pause is no fault
+    r.spin(2.3)  # longer than halt_timeout: a pause is no fault
     assert r.servo.state == State.PAUSED and r.speed() == 0.0
     assert r.answer(r.pausing.call_async(_flag(False))).success
     r.until(lambda: r.speed() > 0.015)

@@ -35,7 +35,7 @@ PARAMETERS = (
     Parameter("delay", 0.1, "whole delay from exposure to motion, for the check of the gain [s]", 0.0, 1.0),
     Parameter("servo_timeout", 0.0, "limit of the alignment [s]; 0: the task's", 0.0, 600.0),
     Parameter("initial_perception_timeout", 5.0, "wait for the first keypoints [s]", 0.1, 600.0),
-    Parameter("halt_timeout", 1.0, "a goal that cannot go on for this long is aborted [s]", 0.1, 60.0),
+    Parameter("halt_timeout", 2.0, "a goal that cannot go on for this long is aborted [s]", 0.1, 60.0),
     Parameter("pose_timeout", 0.2, "older poses of the arm are stale [s]", 0.02, 5.0),
     Parameter("require_arm", True, "halt without a fresh pose and status of the arm; false only for dry runs"),
     Parameter("halt_messages", 5, "zero twists sent at every ending", 1, 100),

@@ -1,0 +1,84 @@
+"""The whole graph, end to end: ``kovis servo`` with real nodes, the simulated controller and the real UR client."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2: run make setup")
+pytest.importorskip("kovis_msgs", reason="needs the built messages: run make setup")
+pytest.importorskip("rtde_control", reason="needs ur_rtde: run make setup")
+pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
+
+from kovis_ros.method import checkpoint  # noqa: E402
+from kovis_ros.method.config import load_task  # noqa: E402
+from kovis_ros.method.networks import Network  # noqa: E402
+
+pytestmark = pytest.mark.ros
+KEYS = {
+    "task", "trials", "success_rate", "aligned_rate", "false_converged_rate", "wilson95", "position_error_m",
+    "rotation_error_rad",
+}  # fmt: skip
+
+
+def kovis(*words, program=("-m", "kovis_ros.cli.main"), timeout=180):
+    return subprocess.run([sys.executable, *program, *words], capture_output=True, text=True, timeout=timeout)
+
+
+def children_of(state):
+    """Command lines of running processes that name a graph's shared state."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(entry.read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return [line for line in found if state in line and "pytest" not in line]
+
+
+def test_two_trials_end_to_end(tmp_path, ros_domain):
+    """Aligned and lifted, told in lines, JSON and pictures, and nothing left running."""
+    program, words = ("-m", "kovis_ros.cli.main"), []
+    if not checkpoint.shipped("pick_mug"):
+        task, weights = load_task("pick_mug"), tmp_path / "random.safetensors"
+        checkpoint.save(weights, task, Network(task))
+        program = (str(Path(__file__).with_name("oracle_graph.py")), str(weights))
+    words = ["servo", "pick_mug", "--trials", "2", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "r.json")]
+    answer = kovis(*words, program=program)
+    logs = "\n".join(f"{log}\n{log.read_text()}" for log in (tmp_path / "out").glob("logs/*"))
+    assert answer.returncode == 0, answer.stdout + answer.stderr + logs
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert set(result) >= KEYS and result["trials"] == 2
+    assert result["success_rate"] == 1.0, answer.stdout + logs
+    assert result["position_error_m"]["median"] < 0.004
+    assert answer.stdout.count("success") >= 2 and "95 % interval" in answer.stdout
+    for name in ("overlay.png", "trajectories.png", "servo.gif"):
+        assert (tmp_path / "out" / name).stat().st_size > 10_000
+    assert children_of(f"kovis-{os.getuid()}-{ros_domain}") == []
+
+
+def test_a_process_that_dies_at_start_is_one_clear_end(tmp_path, ros_domain):
+    answer = kovis("servo", "pick_mug", "checkpoint:=/nowhere.safetensors", "--out", str(tmp_path))
+    assert answer.returncode == 1 and "checkpoint /nowhere.safetensors does not exist" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert children_of(f"kovis-{os.getuid()}-{ros_domain}") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["make_tea"], "task 'make_tea' is unknown: choose from"),
+        (["pick_mug", "robot:=ur5"], "robot:=ur5 needs robot_ip:="),
+        (["pick_mug", "five"], "argument 'five' is unknown: give NAME:=VALUE"),
+        (["pick_mug", "tsak:=x"], "launch argument 'tsak' is unknown"),
+        (["pick_mug", "--trials", "-2"], "give 0 or more"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(words, text):
+    answer = kovis("servo", *words)
+    assert answer.returncode == 2 and text in answer.stderr and len(answer.stderr.strip().splitlines()) == 1
