@@ -108,7 +108,7 @@ def scorer(task: Task, out: Path) -> Any:
     def score(policy: ServoPolicy) -> Result:
         candidate = out / "candidate.safetensors"
         checkpoint.save(candidate, task, policy.trained)
-        trials = evaluate(task, partial(Policy.load, candidate, threads=1), task.training.score_trials, SCORE_SEED,
+        trials = evaluate(task, partial(Policy.load, candidate), task.training.score_trials, SCORE_SEED,
                           "train")
         candidate.unlink()
         found: Any = summarise(task, trials)

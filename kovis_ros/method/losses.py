@@ -75,7 +75,8 @@ def displacement(vector: Tensor, target: Tensor) -> Tensor:
     for where the servo stops; Eq. 7 weighs the direction by the speed and so asks for none there.
     """
     error = torch.sqrt((vector - target).square().sum(-1) + 1e-4)
-    return (error / (1.0 + torch.linalg.vector_norm(target, dim=-1))).mean()
+    relative: Tensor = error / (1.0 + torch.linalg.vector_norm(target, dim=-1))
+    return relative.mean()
 
 
 def terms(

@@ -56,7 +56,8 @@ def gallery(path: Path, network: Network, batch: Batch, count: int = 4) -> None:
         axis[2].imshow(np.where(seen, real, np.nan), **limits)
         axis[3].imshow(classes[row], vmin=0, vmax=2)
         axis[4].imshow(truth, vmin=0, vmax=2)
-    for axis, title in zip(axes[0], ("keypoints", "depth", "true depth", "segmentation", "true segmentation"), strict=True):
+    titles = ("keypoints", "depth", "true depth", "segmentation", "true segmentation")
+    for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=8)
     for axis in axes.flat:
         axis.set_axis_off()
