@@ -1,0 +1,239 @@
+"""Set-up: refusals in one line, pins, repairs of an interrupted installation, and both forms of colcon."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import bootstrap  # noqa: E402
+import machine  # noqa: E402
+import messages  # noqa: E402
+import packages  # noqa: E402
+
+PINS = packages.sections(ROOT / "requirements.txt")
+
+
+def bare_environment(**changes: str) -> dict[str, str]:
+    """The environment of a fresh shell: nothing of this virtual environment or of ROS."""
+    keep = ("PATH", "HOME", "LANG", "TMPDIR", "PYENV_ROOT")
+    return {name: os.environ[name] for name in keep if name in os.environ} | changes
+
+
+@pytest.mark.parametrize("distro", ["jazzy", "kilted", "lyrical", "rolling"])
+def test_new_ros_is_taken(distro: str) -> None:
+    assert machine.ros_distro({"ROS_DISTRO": distro, "ROS_VERSION": "2"}) == distro
+
+
+@pytest.mark.parametrize(("distro", "version"), [("humble", "2"), ("iron", "2"), ("foxy", "2"), ("noetic", "1")])
+def test_old_ros_is_refused(distro: str, version: str) -> None:
+    with pytest.raises(machine.MachineError, match=f"ROS {distro} is sourced, KOVIS needs ROS 2 Jazzy or newer"):
+        machine.ros_distro({"ROS_DISTRO": distro, "ROS_VERSION": version})
+
+
+def test_no_ros_means_wheels() -> None:
+    assert machine.ros_distro({}) == ""
+
+
+def test_humble_stops_make_with_one_line() -> None:
+    environment = bare_environment(ROS_DISTRO="humble", ROS_VERSION="2")
+    answer = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "bootstrap.py"], env=environment, capture_output=True, text=True
+    )
+    assert answer.returncode == 1 and answer.stdout == ""
+    assert re.fullmatch(r"set-up: ROS humble is sourced.*\n", answer.stderr)
+
+
+@pytest.mark.parametrize(("system", "chip"), [("Linux", "aarch64"), ("Darwin", "x86_64"), ("Windows", "AMD64")])
+def test_other_machines_are_refused(monkeypatch: pytest.MonkeyPatch, system: str, chip: str) -> None:
+    monkeypatch.setattr(machine.platform, "system", lambda: system)
+    monkeypatch.setattr(machine.platform, "machine", lambda: chip)
+    with pytest.raises(machine.MachineError, match=f"this is {system} on {chip}: KOVIS needs Linux x86-64"):
+        machine.check_platform()
+
+
+def test_unsupported_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """3.9: one that works is looked for on the path, a shim that does not start is passed over."""
+    assert machine.better_python() is None
+    monkeypatch.setattr(machine.sys, "version_info", (3, 9, 1))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(machine.MachineError, match="lacks wheels of what KOVIS needs: install 3.11"):
+        machine.better_python()
+    for name, code in [("python3.11", 127), ("python3.10", 0)]:
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    assert machine.better_python() == str(tmp_path / "python3.10")
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without root nothing is installed: the line to type is printed."""
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None if name in ("cmake", "c++") else f"/usr/bin/{name}")
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
+    missing = machine.missing_packages()
+    assert {"cmake", "g++ make"} <= set(missing)
+    with pytest.raises(machine.MachineError, match=r"sudo apt-get install -y .*cmake"):
+        machine.install_packages(missing)
+    assert "missing: cmake (the build of the messages)" in capfd.readouterr().out
+
+
+def test_a_missing_camera_library_does_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
+    machine.install_packages({"libusb-1.0-0": "the RealSense camera"})
+
+
+def test_every_pin_is_exact() -> None:
+    assert set(PINS) == {"build", "torch", "python", "ros"}
+    for pins in PINS.values():
+        for pin in pins:
+            assert re.fullmatch(r'[\w.-]+==[\w.]+(; python_version (>=|<) "3\.\d+")?', pin), pin
+
+
+def test_extras_and_pins_agree() -> None:
+    """What pip's extras pin is what `make setup` installs."""
+    pinned = {pin.partition(";")[0].lower() for pins in PINS.values() for pin in pins}
+    exact = re.findall(r'"([\w-]+==[\w.]+)"', (ROOT / "setup.py").read_text())
+    assert len(exact) >= 4
+    assert set(exact) <= pinned
+
+
+def test_wheels_are_mended_once(tmp_path: Path) -> None:
+    export = tmp_path / "share" / "std_msgs" / "cmake" / "export_std_msgs__rosidl_generator_pyExport.cmake"
+    export.parent.mkdir(parents=True)
+    farm = "/opt/python/cp311-cp311"
+    export.write_text(f'X "{farm}/include/python3.11;{farm}/lib/python3.11/site-packages/numpy/_core/include"\n')
+    for _ in range(2):
+        messages.mend_wheels(tmp_path, "/usr/include/python3.11", "/venv/numpy/_core/include")
+        assert export.read_text() == 'X "/usr/include/python3.11;/venv/numpy/_core/include"\n'
+    index = tmp_path / "share" / "ament_index" / "resource_index"
+    assert (index / "rosidl_typesupport_c" / "rosidl_typesupport_fastrtps_c").is_file()
+    assert len([p for p in index.rglob("*") if p.is_file()]) == 4
+
+
+def distribution(site: Path, name: str, installer: bool = True) -> Path:
+    """A package as pip leaves it."""
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / f"{name}.py").write_text("")
+    (info / "RECORD").write_text(f"{name}.py,sha256=x,0\n{name}.cpython-311.pyc,,\n{name}-1.0.dist-info/RECORD,,\n")
+    if installer:
+        (info / "INSTALLER").write_text("pip\n")
+    return info
+
+
+def test_packages_cut_short_are_installed_again(tmp_path: Path) -> None:
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    whole, no_installer = distribution(site, "whole"), distribution(site, "early", installer=False)
+    file_gone, no_record = distribution(site, "gone"), distribution(site, "bare")
+    (site / "gone.py").unlink()
+    (no_record / "RECORD").unlink()
+    packages.discard_halves(tmp_path)
+    assert [p.exists() for p in (whole, no_installer, file_gone, no_record)] == [True, False, False, False]
+
+
+def test_steps_follow_what_they_are_made_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A changed message rebuilds the messages, not the Python packages; another ROS changes everything."""
+    before = [step.key for step in bootstrap.steps("")]
+    assert before == [step.key for step in bootstrap.steps("")]
+    assert not set(before) & {step.key for step in bootstrap.steps("jazzy")}
+    for name in ("requirements.txt", "setup.py", "setup.cfg", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    text = tmp_path / "kovis_msgs" / "msg" / "Keypoint.msg"
+    text.parent.mkdir(parents=True)
+    text.write_text("uint16 id\n")
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    old = [step.key for step in bootstrap.steps("")]
+    text.write_text("uint32 id\n")
+    new = [step.key for step in bootstrap.steps("")]
+    assert [a == b for a, b in zip(old, new, strict=True)] == [True, False, False]
+
+
+def test_second_run_is_quick() -> None:
+    """Below two seconds of processor time; there is nothing to do."""
+    record = ROOT / ".venv" / "kovis_setup.json"
+    if not record.is_file() or "ROS_DISTRO" in os.environ:
+        pytest.skip("this environment was not made by `make setup`")
+    done = json.loads(record.read_text())
+    python = os.path.realpath(sys.executable)
+    began, used = time.monotonic(), os.times()
+    answer = subprocess.run(
+        [python, "-I", "-B", ROOT / "scripts" / "bootstrap.py"], env=bare_environment(), capture_output=True, text=True
+    )
+    if len(done) < 3 or "up to date" not in answer.stdout:
+        pytest.skip(f"set-up had work to do: {answer.stdout}{answer.stderr}")
+    spent = os.times()
+    assert spent.children_user + spent.children_system - used.children_user - used.children_system < 2.0
+    assert time.monotonic() - began < 20.0
+
+
+def colcon(*arguments: str, cwd: Path) -> str:
+    """Output of the environment's colcon, with the ROS 2 of this environment as the one that is sourced."""
+    pytest.importorskip("colcon_core")
+    environment = dict(os.environ)
+    for name in ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH"):
+        environment[name] = os.pathsep.join(filter(None, [environment.get(name), sys.prefix]))
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    command = [sys.executable, "-m", "colcon", "--log-base", "/dev/null", *arguments]
+    answer = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def test_colcon_sees_both_packages(tmp_path: Path) -> None:
+    """Plain, in the repository; and with both paths named, from a workspace."""
+    wanted = {("kovis_msgs", "(ros.ament_cmake)"), ("kovis_ros", "(ros.ament_python)")}
+    rows = [line.split() for line in colcon("list", cwd=ROOT).splitlines()]
+    assert {(row[0], row[-1]) for row in rows} == wanted
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "kovis").symlink_to(ROOT)
+    named = colcon("list", "--base-paths", "src/kovis", "src/kovis/kovis_msgs", cwd=tmp_path)
+    assert {(row.split()[0], row.split()[-1]) for row in named.splitlines()} == wanted
+
+
+CHECK = """
+import kovis_msgs.msg, kovis_ros, kovis_sim, sys
+from ament_index_python import get_package_share_directory
+from kovis_ros.method.config import share, task_names
+prefix = sys.argv[1]
+for found in (kovis_msgs.__file__, kovis_ros.__file__, kovis_sim.__file__, get_package_share_directory("kovis_ros"),
+              str(share("config", "tasks")), str(share("kovis_msgs", "msg"))):
+    assert found.startswith(prefix), found
+assert "pick_mug" in task_names()
+"""
+
+
+@pytest.mark.slow
+def test_colcon_builds_and_installs(tmp_path: Path) -> None:
+    """A workspace as a ROS user has it; what is installed is complete and does not look back at the sources."""
+    (tmp_path / "src").mkdir()
+    subprocess.run(["git", "clone", "-q", ROOT, tmp_path / "src" / "kovis"], check=True)
+    colcon("build", "--base-paths", "src/kovis", "src/kovis/kovis_msgs", cwd=tmp_path)
+    executables = {p.name for p in (tmp_path / "install" / "kovis_ros" / "lib" / "kovis_ros").iterdir()}
+    assert executables == {"kovis", "keypoint", "servo", "sim", "stereo_camera", "ur5"}
+    shared = tmp_path / "install" / "kovis_ros" / "share" / "kovis_ros"
+    for path in [*(ROOT / "config").rglob("*.*"), *(ROOT / "launch").glob("*.launch.py")]:
+        assert (shared / path.relative_to(ROOT)).is_file(), path
+    clean = subprocess.check_output(["git", "status", "--short"], cwd=tmp_path / "src" / "kovis", text=True)
+    assert clean == ""
+    run = f". install/setup.sh && cd / && exec {sys.executable} -c '{CHECK}' {tmp_path}/install"
+    environment = dict(os.environ) | {"AMENT_PREFIX_PATH": sys.prefix}
+    answer = subprocess.run(["sh", "-c", run], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_package_xml_names_what_the_code_imports() -> None:
+    """Every ROS package that a node imports is a dependency that rosdep can install."""
+    declared = set(re.findall(r"<(?:exec_depend|depend)>([\w-]+)<", (ROOT / "package.xml").read_text()))
+    ros = r"\w+_msgs|\w+_interfaces|std_srvs|rclpy|cv_bridge|launch\w*"
+    files = [p for folder in ("kovis_ros", "kovis_sim", "launch") for p in (ROOT / folder).rglob("*.py")]
+    used = {name for p in files for name in re.findall(rf"^\s*(?:from|import) ({ros})\b", p.read_text(), re.M)}
+    assert "rclpy" in used
+    assert used <= declared, used - declared
