@@ -18,11 +18,11 @@ class PackageError(RuntimeError):
 
 
 def make_venv(venv: Path, system_packages: bool) -> None:
-    """Make the virtual environment, anew when its Python is gone, of another version, or it was made elsewhere."""
-    python = venv / "bin" / "python"
-    code = "import sys, pip; print(sys.prefix, *sys.version_info[:2])"
+    """Make the virtual environment, anew when its making was cut short, or its Python or place are others."""
+    python, made = venv / "bin" / "python", venv / "kovis_made"
+    code = "import sys; print(sys.prefix, *sys.version_info[:2])"
     wanted = f"{venv} {sys.version_info[0]} {sys.version_info[1]}"
-    if python.exists():
+    if python.exists() and made.exists():
         answer = subprocess.run([str(python), "-c", code], capture_output=True, text=True).stdout.strip()
         inherits = "include-system-site-packages = true" in (venv / "pyvenv.cfg").read_text()
         if answer == wanted and inherits == system_packages:
@@ -30,6 +30,7 @@ def make_venv(venv: Path, system_packages: bool) -> None:
     options = ["--clear", *(["--system-site-packages"] if system_packages else [])]
     if subprocess.call([sys.executable, "-m", "venv", *options, str(venv)]):
         raise PackageError(f"{venv} could not be made: see above, often python3-venv is missing")
+    made.touch()
 
 
 def sections(pins: Path) -> dict[str, list[str]]:

@@ -139,6 +139,17 @@ def test_packages_cut_short_are_installed_again(tmp_path: Path) -> None:
     assert [p.exists() for p in (whole, no_installer, file_gone, no_record)] == [True, False, False, False]
 
 
+def test_half_an_environment_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Killed while pip was being unpacked: Python starts, pip does not, and only the missing mark tells."""
+    made: list[list[str]] = []
+    monkeypatch.setattr(packages.subprocess, "call", lambda command: made.append(command) or 0)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    packages.make_venv(tmp_path, system_packages=False)
+    assert made[0][1:] == ["-m", "venv", "--clear", str(tmp_path)]
+    assert (tmp_path / "kovis_made").exists()
+
+
 def test_steps_follow_what_they_are_made_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A changed message rebuilds the messages, not the Python packages; another ROS changes everything."""
     before = [step.key for step in bootstrap.steps("")]

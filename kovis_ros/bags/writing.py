@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -15,7 +15,7 @@ from kovis_ros.bags.layout import METADATA, STARTED, recorded, replace, shard_pa
 from kovis_ros.bags.reading import summary
 from kovis_ros.bags.sample import BagError, Recording, Sample, stamp
 
-VERSION = 9  # of the rosbag2 metadata: Jazzy and newer
+VERSION: Literal[9] = 9  # of the rosbag2 metadata: Jazzy and newer
 
 
 def begin(folder: Path, recording: Recording) -> None:
