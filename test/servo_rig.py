@@ -90,8 +90,9 @@ class Rig:
             handle.succeed()
             return MoveRelative.Result(travelled=handle.request.distance)
 
-        self.servers = ActionServer(self.node, Gripper, "gripper", gripper), ActionServer(
-            self.node, MoveRelative, "move_relative", move
+        self.servers = (
+            ActionServer(self.node, Gripper, "gripper", gripper),
+            ActionServer(self.node, MoveRelative, "move_relative", move),
         )
 
     def _on_twist(self, message):

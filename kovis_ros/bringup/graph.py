@@ -134,6 +134,15 @@ def _arm(values: Mapping[str, str]) -> Process:
     return _node(values, "ur5", parameters, restart=True, required=False)
 
 
+def _description() -> Process:
+    """The stock robot_state_publisher with our URDF, its meshes by absolute path."""
+    urdf = share("kovis_sim", "assets", "ur5_2f85.urdf")
+    text = urdf.read_text().replace('filename="', f'filename="file://{urdf.parent}/')
+    name = "robot_state_publisher"
+    parameters = {"robot_description": text}
+    return Process(name, ("ros2", "run", name, name), name, name, "/", parameters, required=False, ready="")
+
+
 def _extras(values: Mapping[str, str]) -> list[Process]:
     """What other packages bring: RViz, the bag recorder, the switch of MoveIt Servo; and our trials."""
     found: list[Process] = []
@@ -143,7 +152,7 @@ def _extras(values: Mapping[str, str]) -> list[Process]:
         found.append(Process("switch_command_type", (*call, "{command_type: 1}"), required=False, ready=""))
     if values["rviz"] == "true":
         rviz = ("rviz2", "-d", str(share("config", "servo.rviz")))
-        found.append(Process("rviz2", rviz, required=False, ready=""))
+        found += [_description(), Process("rviz2", rviz, required=False, ready="")]
     if values["record"] == "true":
         own = ("keypoints", "motion", "twist", "status", "tcp_pose", "arm_status")
         topics = [f"{namespace}/{name}" for name in own]

@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--trials {args.trials} and --seed {args.seed}: give 0 or more")
     out = args.out or Path("out") / f"servo-{task.name}"
     isolate(values)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     if args.attach:
         return finish(args, task, out, trials(args, task, values, out, lambda: None))
     with Supervisor(bringup.graph(given), out / "logs") as supervisor:
