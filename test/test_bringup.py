@@ -57,6 +57,18 @@ def test_real_arm_has_nothing_simulated():
     assert found["ur5"].parameters["robot_ip"] == "192.168.0.9"
 
 
+def test_recording_writes_where_git_does_not_look():
+    (process,) = graph({"part": "record"})
+    assert process.parameters["record.out"] == str(Path("data/pick_mug").resolve())
+    assert process.parameters["record.rollouts"] == 7000
+
+
+def test_a_second_cell_has_its_own_camera():
+    found = by_name(graph({"namespace": "left"}))
+    assert found["sim"].parameters["camera"] == found["keypoint"].parameters["camera"] == "/left/camera"
+    assert "camera" not in by_name(graph({}))["keypoint"].parameters
+
+
 def test_graphs_do_not_meet(monkeypatch):
     def places(**given):
         process = by_name(graph(given))["ur_controller"]
@@ -81,7 +93,7 @@ def test_graphs_do_not_meet(monkeypatch):
         ({"seed": "-1"}, "seed:=-1 is no whole number"),
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
         ({"params_file": "/nowhere.yaml"}, "is no file: check the path"),
-        ({"part": "record"}, "part:=record needs out:="),
+        ({"part": "record", "rollouts": "many"}, "rollouts:=many is no whole number"),
         ({"namespace": "1 2"}, "is no ROS name"),
     ],
 )

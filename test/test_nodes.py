@@ -216,6 +216,22 @@ def test_completion_without_an_arm_aborts(rig):
     assert status == ABORTED and "start the arm node" in result.error_msg
 
 
+def test_diagnostics_tell_a_halt(rig):
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+    r = rig(halt_timeout=10.0)
+    heard = []
+    r.node.create_subscription(DiagnosticArray, "/diagnostics", heard.append, 10)
+    r.servoing()
+    r.camera = False
+    r.until(lambda: heard and heard[-1].status[0].level == DiagnosticStatus.ERROR, 4.0)
+    status = heard[-1].status[0]
+    assert (
+        status.name == "servo: control" and status.hardware_id == "pick_mug" and "no usable keypoints" in status.message
+    )
+    assert {value.key: value.value for value in status.values}["state"].startswith("HALT_STALE")
+
+
 def test_sigint_sends_zeros_on_the_way_out(rig, ros_domain):
     """A servo process of its own, interrupted at speed: the last twists are zero and the exit code is 0."""
     r = rig(servo=False)

@@ -45,7 +45,7 @@ ARGUMENTS = (
     Argument("trials", "0", "simulated trials to run at once; 0: wait for goals"),
     Argument("seed", "0", "seed of the first simulated trial"),
     Argument("rollouts", "7000", "training roll-outs that part:=record records"),
-    Argument("out", "", "folder of the bag that part:=record writes"),
+    Argument("out", "", "folder of the bag that part:=record writes; empty: data/TASK"),
     Argument("params_file", "", "YAML of node parameters, over config/nodes.yaml"),
     Argument("log_level", "info", "of all nodes", ("debug", "info", "warn", "error", "fatal")),
     Argument("use_sim_time", "false", "take the time from /clock", BOOLEAN),
@@ -94,8 +94,6 @@ def _check_pairs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
     robot, camera = values["robot"], values["camera"]
     if values["part"] == "camera":
         return
-    if values["part"] == "record" and not values["out"]:
-        raise ConfigError("part:=record needs out:=...: give the folder of the bag")
     if robot == "ur5" and values["backend"] == "rtde" and not values["robot_ip"]:
         raise ConfigError("robot:=ur5 needs robot_ip:=...: give the address of the arm's controller")
     if robot == "ur5" and camera == "sim":

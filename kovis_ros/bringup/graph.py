@@ -45,7 +45,8 @@ def graph(given: Mapping[str, str]) -> list[Process]:
     if values["part"] == "sim":
         return processes
     processes += _camera(values)
-    processes.append(_node(values, "keypoint", _policy(values), environment=ONE_THREAD))
+    keypoint = _policy(values) | _camera_namespace(values)
+    processes.append(_node(values, "keypoint", keypoint, environment=ONE_THREAD))
     processes.append(_servo(values))
     if values["robot"] != "none" and values["backend"] == "rtde":
         processes.append(_arm(values))
@@ -88,13 +89,22 @@ def _cell(values: Mapping[str, str]) -> list[Process]:
     task, (state, address) = load_task(values["task"]), identity(values)
     options = ("--address", address, "--state", state, "--tcp-offset", str(task.tcp_offset_m))
     controller = Process("ur_controller", ("python3", "-m", "kovis_sim.ur_controller", *options), ready="ready:")
-    parameters = {"task": values["task"], "seed": int(values["seed"]), "state": state}
+    parameters: dict[str, Value] = {"task": values["task"], "seed": int(values["seed"]), "state": state}
+    parameters |= _camera_namespace(values)
     return [controller, _node(values, "sim", parameters, "kovis_sim.sim_node", environment=ONE_THREAD)]
+
+
+def _camera_namespace(values: Mapping[str, str]) -> dict[str, Value]:
+    """A second simulated cell has a camera of its own; the first has the names of realsense-ros."""
+    namespace = values["namespace"].strip("/")
+    if values["robot"] != "sim" or namespace == "kovis":
+        return {}
+    return {"camera": f"/{namespace}/camera"}
 
 
 def _recording(values: Mapping[str, str]) -> Process:
     """The sim node that records training roll-outs and ends."""
-    out = str(Path(values["out"]).resolve())
+    out = str(Path(values["out"] or f"data/{load_task(values['task']).name}").resolve())
     parameters: dict[str, Value] = {"task": values["task"], "seed": int(values["seed"])}
     parameters |= {"record.rollouts": int(values["rollouts"]), "record.out": out}
     return _node(values, "sim", parameters, "kovis_sim.sim_node", ready="")

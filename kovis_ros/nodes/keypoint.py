@@ -53,7 +53,7 @@ class KeypointNode(Node):
         self.rejected: Counter[str] = Counter()
         self.inference, self.age = Window(), Window()
         self.last: tuple[bytes, bytes] | None = None
-        self._last_overlay = 0.0
+        self._last_overlay, self._reported = 0.0, 0
         self._warm_up()
         self._wire()
 
@@ -159,7 +159,8 @@ class KeypointNode(Node):
         values |= {"unmatched": self.images.unmatched, **{f"rejected {k}": n for k, n in self.rejected.items()}}
         if rate == 0.0:
             return Report(STALE, "no usable stereo pairs", values)
-        return Report(WARN if self.rejected else OK, "ok" if not self.rejected else "pairs were rejected", values)
+        fresh, self._reported = self.rejected.total() - self._reported, self.rejected.total()
+        return Report(WARN if fresh else OK, f"{fresh} pairs rejected" if fresh else "ok", values)
 
     def report_inference(self) -> Report:
         """Diagnostics: how long the network takes."""
