@@ -110,6 +110,7 @@ class LossConfig:
     displacement: float = 1.0  # ours: relative error of the displacement, see ``losses.displacement``
     proximity: float = 0.1
     background: float = 0.05
+    anchor: float = 1.0  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
 
 

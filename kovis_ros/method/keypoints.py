@@ -17,12 +17,15 @@ def cell_centres(count: int, device: torch.device | None = None) -> Tensor:
     return (2.0 * torch.arange(count, device=device, dtype=torch.float32) + 1.0) / count - 1.0
 
 
-def centroids(logits: Tensor) -> Tensor:
-    """Eq. 2: softmax centroid (B, K, 2) as (x, y) in network coordinates of logits (B, K, H', W'); always fp32."""
-    batch, count, height, width = logits.shape
-    weight = logits.float().flatten(2).softmax(-1).view(batch, count, height, width)
-    x = (weight.sum(2) * cell_centres(width, logits.device)).sum(-1)
-    y = (weight.sum(3) * cell_centres(height, logits.device)).sum(-1)
+def attention(logits: Tensor) -> Tensor:
+    """The softmax of Eq. 2 over the cells of each map: (B, K, H', W'), always fp32."""
+    return logits.float().flatten(2).softmax(-1).view(logits.shape)
+
+
+def centroids(weight: Tensor) -> Tensor:
+    """Eq. 2: centroid (B, K, 2) as (x, y) in network coordinates of ``attention`` (B, K, H', W')."""
+    x = (weight.sum(2) * cell_centres(weight.shape[3], weight.device)).sum(-1)
+    y = (weight.sum(3) * cell_centres(weight.shape[2], weight.device)).sum(-1)
     return torch.stack([x, y], -1)
 
 
@@ -33,7 +36,7 @@ def confidences(logits: Tensor) -> Tensor:
 
 def keypoints(logits: Tensor) -> Tensor:
     """Eq. 2 and 3 together: (B, K, 3) as (x, y, confidence) of logits (B, K, H', W')."""
-    return torch.cat([centroids(logits), confidences(logits)[..., None]], -1)
+    return torch.cat([centroids(attention(logits)), confidences(logits)[..., None]], -1)
 
 
 def gaussian_maps(points: Tensor, size: int, rho: float | Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from kovis_ros.method.dataset import Cache
 from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network, Output
 
-NEAR_M = 0.010  # samples nearer than this to the goal say how precisely the servo will stop
+NEAR_M = (0.001, 0.010)  # samples at this distance from the goal say how precisely the servo will stop
 NOISE = 0.1  # of the disturbance for jitter, in standard deviations of the image (about 5 grey levels)
 
 
@@ -61,7 +61,8 @@ def validate(network: Network, task: Task, cache: Cache, index: NDArray[np.int64
 
 def precision(predicted: NDArray[np.floating], target: NDArray[np.floating], axes: tuple[str, ...]) -> dict[str, float]:
     """Median error of predicted displacements (N, d) near the goal: position in m, rotation in rad."""
-    near = np.linalg.norm(target, axis=1) < NEAR_M
+    distance = np.linalg.norm(target, axis=1)
+    near = (distance > NEAR_M[0]) & (distance < NEAR_M[1])
     pairs = np.array([motion.error(gap, axes) for gap in (predicted - target)[near]]).reshape(-1, 2)
     position, rotation = (metrics.spread(pairs[:, i])["median"] for i in (0, 1))
     return {"near_position_m": position, "near_rotation_rad": rotation}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kovis_ros.method.config import Task
-from kovis_ros.method.keypoints import gaussian_maps, keypoints
+from kovis_ros.method.keypoints import attention, gaussian_maps, keypoints
 from kovis_ros.method.networks.decoder import Decoder, Reconstruction
 from kovis_ros.method.networks.encoder import Encoder
 from kovis_ros.method.networks.servo import Prediction, Servo
@@ -18,6 +18,7 @@ class Output(NamedTuple):
     """Everything the losses need; N = 2 B images, ordered (pair, eye)."""
 
     keypoints: Tensor  # (B, 2, K, 3) x, y in network coordinates and confidence
+    attention: Tensor  # (N, K, H', W') softmax of Eq. 2
     maps: Tensor  # (N, K, H', W') of Eq. 4
     reconstruction: Reconstruction  # of the N images
     prediction: Prediction  # of the B pairs
@@ -43,9 +44,11 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor, rho: float | Tensor | None = None) -> Output:
         """Prepared stereo pairs (B, 2, S, S) -> ``Output``; rho departs from the task's while it is ramped up."""
-        points = self.find(images)
-        maps = gaussian_maps(points.flatten(0, 1), self.map_size, self.rho if rho is None else rho)
-        return Output(points, maps, self.decoder(maps), self.servo(points))
+        logits = self.encoder(images.flatten(0, 1).unsqueeze(1))
+        weight, points = attention(logits), keypoints(logits)
+        maps = gaussian_maps(points, self.map_size, self.rho if rho is None else rho)
+        pairs = points.reshape(*images.shape[:2], *points.shape[1:])
+        return Output(pairs, weight, maps, self.decoder(maps), self.servo(pairs))
 
     def find(self, images: Tensor) -> Tensor:
         """Keypoints (B, 2, K, 3) of prepared stereo pairs (B, 2, S, S)."""
