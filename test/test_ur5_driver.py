@@ -387,9 +387,8 @@ def test_recovery_does_not_carry_out_the_old_command(cell):
     np.testing.assert_allclose(after, before, atol=1e-9)
 
 
-@pytest.mark.parametrize(("fault", "text"), [({"do": "drop", "seconds": None}, "is closed"),
-                                             ({"do": "freeze", "seconds": 20.0}, "is silent for 0.")])  # fmt: skip
-def test_a_lost_link_is_an_error_within_the_timeout(fault, text):
+@pytest.mark.parametrize("fault", [{"do": "drop", "seconds": None}, {"do": "freeze", "seconds": 20.0}])
+def test_a_lost_link_is_an_error_within_the_timeout(fault):
     pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
     code = """
         arm = Ur5(Ur5Settings(ip)); arm.connect(); say("up")
@@ -407,7 +406,7 @@ def test_a_lost_link_is_an_error_within_the_timeout(fault, text):
         start = time.monotonic()
         own.fault(**fault)
         lost, at = client.hear()
-        assert (text in lost or "is silent for" in lost) and "check cable and controller" in lost
+        assert lost.startswith(f"link to the controller at {own.address} is ") and "check cable and controller" in lost
         assert at - start < 5.0  # a call that was under way may take 4 s of this; the node does not wait for it
         assert client.process.wait(timeout=3) == 4
 

@@ -89,9 +89,14 @@ class Arm:
         deadline = time.monotonic() + seconds
         while not what():
             if time.monotonic() > deadline:
-                assert not fail, f"never came; last status {self.last.get(ArmStatus)}, {self.cell.state()}"
+                assert not fail, f"never came: {self.story()}"
                 return
             self.executor.spin_once(timeout_sec=0.005)
+
+    def story(self):
+        """What there is to know when something did not happen."""
+        died = "" if self.node.poll() is None else f"node ended with {self.node.returncode}: {self.node.stderr.read()}"
+        return f"{died} last status {self.last.get(ArmStatus)}, controller {self.cell.state()}"
 
     def send(self, twist, frame="tool0", age_s=0.0):
         message = TwistStamped()
@@ -114,7 +119,7 @@ class Arm:
         """Stream until the arm moves."""
         deadline = time.monotonic() + 15.0
         while self.cell.speed() < 0.025:
-            assert time.monotonic() < deadline, self.last.get(ArmStatus)
+            assert time.monotonic() < deadline, self.story()
             self.stream(0.1)
 
     def goal(self, client, goal, uuid=None):
@@ -309,8 +314,7 @@ def test_stop_service_stops_and_holds(arm):
     assert future.done() and future.result().success
     assert arm.cell.stopped_after(moment) < AFTER_KILL_S
     assert not arm.ready and "arm/stop" in arm.last[ArmStatus].message
-    arm.spin(0.6)
-    assert arm.ready
+    arm.until(lambda: arm.ready)
 
 
 @pytest.mark.parametrize("fault", ["protective_stop", "pendant_stop", "slider"])
@@ -329,13 +333,12 @@ def test_a_stop_at_the_robot_stops_and_nothing_resumes_by_itself(arm, fault):
         arm.cell.fault("unlock")
     moment = time.monotonic()
     while not arm.last[ArmStatus].program_running:
-        assert time.monotonic() < moment + 20.0, arm.cell.state()
+        assert time.monotonic() < moment + 20.0, arm.story()
         arm.stream(0.2)
     arm.stream(0.5)  # the program was uploaded again and the twists go on, yet nothing may move
     assert not arm.ready
     assert arm.cell.stopped_after(moment, time.monotonic() - moment) == 0.0
-    arm.spin(0.6)
-    assert arm.ready
+    arm.until(lambda: arm.ready)
     arm.begin_moving()
 
 

@@ -43,6 +43,7 @@ SAFETY_MODES = {
 }  # fmt: skip
 CONNECT_LIMIT_S = 20.0  # the library's constructors know no timeout: the process is ended instead
 START_LIMIT_S = 1.0
+LONGEST_WAIT_S = 0.1  # between two checks of the link: a stall of this process is no silence of the controller
 
 
 class LinkLostError(ArmError):
@@ -114,7 +115,7 @@ class Ur5:
         self.warnings: list[str] = []
         self._control: Any = None
         self._receive: Any = None
-        self._stamp, self._stamp_seen_s = -1.0, 0.0
+        self._stamp, self._silent_s, self._checked_s = -1.0, 0.0, 0.0
 
     def probe(self) -> None:
         """Find out in seconds whether a connection is possible.  ArmError says what is wrong."""
@@ -127,7 +128,6 @@ class Ur5:
         self.probe()
         with _limited():
             self._receive = receive.RTDEReceiveInterface(self.settings.address, RATE_HZ, VARIABLES)
-            self._stamp_seen_s = time.monotonic()
             self._check_power()
             self._control = self._take_control(control)
         self._check_setup()
@@ -149,11 +149,11 @@ class Ur5:
         May be asked from another thread, while this one is inside a call that does not return.
         """
         stamp, now = self._receive.getTimestamp(), time.monotonic()
-        if stamp != self._stamp:
-            self._stamp, self._stamp_seen_s = stamp, now
-        silent_s = now - self._stamp_seen_s
-        if silent_s > self.settings.link_timeout_s:
-            self._lost(f"silent for {silent_s:.1f} s")
+        waited_s, self._checked_s = min(now - self._checked_s, LONGEST_WAIT_S), now
+        self._silent_s = 0.0 if stamp != self._stamp else self._silent_s + waited_s
+        self._stamp = stamp
+        if self._silent_s > self.settings.link_timeout_s:
+            self._lost(f"silent for {self._silent_s:.1f} s")
         if not self._receive.isConnected():
             self._lost("closed")
 

@@ -218,9 +218,11 @@ class Ur5Node(Node):  # type: ignore[misc]
 
     def _watch(self) -> None:
         """Notice a closed link, or a call into the library that never returns, while the arm's thread is inside it."""
+        seen, stuck_s = self._beat_s, 0.0  # counted by periods: a stall of the whole process is no fault of the link
         while not self._stopping.wait(WATCH_PERIOD_S):
             allowed = STUCK_RECOVERING_S if self.loop.mode == Mode.FAULT else STUCK_S
-            stuck_s = time.monotonic() - self._beat_s
+            stuck_s = stuck_s + WATCH_PERIOD_S if self._beat_s == seen else 0.0
+            seen = self._beat_s
             if stuck_s > allowed:
                 self._die(f"no answer from the controller for {stuck_s:.1f} s; its watchdog stops the arm")
             try:
