@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kovis_ros.method.loop import State
 from kovis_ros.method.motion import AXES, ROTATION_SCALE
+from kovis_ros.nodes import overlay
 
 if TYPE_CHECKING:
     from kovis_ros.nodes.trials import Frame, TrialResult
@@ -73,10 +74,18 @@ def trajectories(results: Sequence[TrialResult], axes: Sequence[str], path: Path
     pyplot.close(figure)
 
 
+def animation_palette() -> list[int]:
+    """Red, green, blue of 64 greys and of 24 keypoint colours: a palette chosen by frequency would lose the latter."""
+    greys = [level * 255 // 63 for level in range(64) for _ in range(3)]
+    return greys + [value for i in range(24) for value in reversed(overlay.colour(i, 24))]
+
+
 def animation(results: Sequence[TrialResult], path: Path) -> None:
     """The overlays of the first trials one after the other, at the speed they had; GIF."""
     from PIL import Image
 
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(animation_palette())
     pictures: list[Image.Image] = []
     for number, result in enumerate(results[:ANIMATION_TRIALS], 1):
         last = -np.inf
@@ -91,7 +100,7 @@ def animation(results: Sequence[TrialResult], path: Path) -> None:
             )
             scale = ANIMATION_HEIGHT / picture.shape[0]
             small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            pictures.append(Image.fromarray(small[..., ::-1]).quantize(64, dither=Image.Dither.NONE))
+            pictures.append(Image.fromarray(small[..., ::-1]).quantize(palette=palette, dither=Image.Dither.NONE))
     if pictures:
         memory = io.BytesIO()
         step = round(1000 * ANIMATION_STEP_S)
