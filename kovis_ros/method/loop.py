@@ -88,7 +88,7 @@ class ServoLoop:
 
     def observe(self, motion: Motion, stamp: float, now: float) -> State:
         """Take the prediction for one image exposed at ``stamp``; a bad or repeated one is counted and left out."""
-        self._begin(now)
+        self._begun = now if self._begun is None else self._begun
         if self.done:
             return self.state
         fault = self._fault(motion, stamp, now)
@@ -120,7 +120,7 @@ class ServoLoop:
         tcp_pose: ``base_T_tcp`` (4, 4); the first one is the centre of the workspace box; None leaves the box out.
         hold: a reason outside (PAUSED, HALT_ROBOT_NOT_READY, HALT_BACKEND) to slow down to zero and stay.
         """
-        self._begin(now)
+        self._begun = now if self._begun is None else self._begun
         elapsed = 0.0 if self._commanded is None else min(max(now - self._commanded, 0.0), LONGEST_STEP_S)
         self._commanded = now
         wanted = self._wanted(now, hold)
@@ -132,10 +132,6 @@ class ServoLoop:
             self._end(State.HALT_WORKSPACE_LIMIT)
         self._velocity = np.zeros(self.count) if self.done else velocity
         return self._twist(self._velocity)
-
-    def _begin(self, now: float) -> None:
-        if self._begun is None:
-            self._begun = now
 
     def _end(self, state: State) -> None:
         self.state, self.done = state, True
