@@ -1,0 +1,78 @@
+"""Augmentation: the robot's path when all is off, labels that follow the shift, determinism."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from kovis_ros.method import images, textures
+from kovis_ros.method.augment import Augmenter, Raw, area_weights, moved, plain, shifted_resample
+from kovis_ros.method.config import AugmentConfig
+
+
+@pytest.fixture(scope="module")
+def raw() -> Raw:
+    g = torch.Generator().manual_seed(0)
+    return Raw(torch.randint(0, 256, (4, 2, 128, 128), generator=g, dtype=torch.uint8),
+               torch.randint(0, 3, (4, 2, 128, 128), generator=g, dtype=torch.uint8),
+               torch.rand((4, 2, 64, 64), generator=g), torch.randint(0, 3, (4, 2, 64, 64), generator=g))
+
+
+OFF = AugmentConfig(**{field.name: 0.0 for field in dataclasses.fields(AugmentConfig)})
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_with_everything_off_it_is_the_path_of_the_robot(raw: Raw, size: int) -> None:
+    pair, depth, segmentation = Augmenter(OFF, size, pool=2)(raw, torch.Generator().manual_seed(0))
+    # grey is rounded to whole levels here: half a level of about 37 (deviation of the averaged noise)
+    assert (pair - plain(raw, size)).abs().max() < 0.03
+    assert torch.equal(depth, raw.depth) and torch.equal(segmentation, raw.segmentation)
+
+
+def test_plain_is_images_prepare(raw: Raw) -> None:
+    expected = images.prepare(raw.images[1], images.Crop(-0.5, -0.5, 128.0), 64)[:, 0]
+    assert torch.allclose(plain(raw, 64)[1], expected, atol=1e-6)
+
+
+def test_same_generator_same_images(raw: Raw) -> None:
+    augmenter = Augmenter(AugmentConfig(), 64, pool=4)
+    first, second = (augmenter(raw, torch.Generator().manual_seed(5))[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, augmenter(raw, torch.Generator().manual_seed(6))[0])
+
+
+def test_weights_are_those_of_images() -> None:
+    shift = torch.tensor([0.0, 1.7, -2.5])
+    for row, start in zip(area_weights(128, shift, 64), shift.tolist(), strict=True):
+        assert np.allclose(row.numpy(), images.area_weights(128, start - 0.5, 128.0, 64), atol=1e-5)
+
+
+def test_shift_moves_both_eyes_the_same_way() -> None:
+    image = torch.zeros(1, 2, 128, 128)
+    image[..., 40, 60] = 1.0
+    # the box moves 4 px right and 2 down, so the point moves 2 cells left and 1 up: from (30, 20) to (28, 19)
+    seen = shifted_resample(image, torch.tensor([[4.0, 2.0]]), 64)
+    assert torch.nonzero(seen[0, 0]).tolist() == [[19, 28]] and torch.equal(seen[0, 0], seen[0, 1])
+
+
+def test_labels_move_with_the_image() -> None:
+    label = torch.zeros(1, 2, 64, 64)
+    label[..., 20, 30] = 1.0
+    assert torch.nonzero(moved(label, torch.tensor([[2, 1]]))[0, 0]).tolist() == [[19, 28]]
+
+
+def test_background_alone_is_replaced(raw: Raw) -> None:
+    config = dataclasses.replace(OFF, background=1.0)
+    image = raw.images.float()
+    painted = Augmenter(config, 64, pool=8).paint(image, raw.mask, torch.Generator().manual_seed(0))
+    objects = raw.mask > 0
+    assert torch.equal(painted[objects], image[objects])
+    assert (painted[~objects] - image[~objects]).abs().mean() > 5.0
+
+
+def test_textures_fill_the_range() -> None:
+    drawn = textures.pool(np.random.default_rng(0), 12, 64)
+    assert drawn.shape == (12, 64, 64) and drawn.dtype == np.uint8
+    assert all(image.min() == 0 and image.max() >= 254 for image in drawn)
+    assert np.array_equal(drawn, textures.pool(np.random.default_rng(0), 12, 64))
