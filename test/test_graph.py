@@ -15,6 +15,7 @@ pytest.importorskip("kovis_msgs", reason="needs the built messages: run make set
 pytest.importorskip("rtde_control", reason="needs ur_rtde: run make setup")
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
+from kovis_ros.cli.main import main  # noqa: E402
 from kovis_ros.method import checkpoint  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.method.networks import Network  # noqa: E402
@@ -79,6 +80,7 @@ def test_a_process_that_dies_at_start_is_one_clear_end(tmp_path, ros_domain):
         (["pick_mug", "--trials", "-2"], "give 0 or more"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_2(words, text):
-    answer = kovis("servo", *words)
-    assert answer.returncode == 2 and text in answer.stderr and len(answer.stderr.strip().splitlines()) == 1
+def test_bad_usage_is_one_line_and_exit_2(words, text, capsys):
+    assert main(["servo", *words]) == 2
+    told = capsys.readouterr().err
+    assert text in told and len(told.strip().splitlines()) == 1
