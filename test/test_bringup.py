@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL_ARM = {"robot": "ur5", "robot_ip": "192.168.0.9", "camera": "d435"}
 CASES = [
     {},
-    {"task": "pick_mug", "seed": "7", "namespace": "left_arm", "checkpoint": "w.safetensors", "log_level": "debug"},
+    {"task": "pick_mug", "seed": "7", "namespace": "left_arm", "checkpoint": str(ROOT / "setup.py"), "log_level": "debug"},
     {"params_file": str(ROOT / "config" / "nodes.yaml"), "use_sim_time": "true"},
     REAL_ARM,
     {**REAL_ARM, "backend": "moveit_servo", "rviz": "true"},
@@ -92,7 +92,8 @@ def test_graphs_do_not_meet(monkeypatch):
         ({"camera": "d435"}, "camera:=d435 with robot:=sim"),
         ({"seed": "-1"}, "seed:=-1 is no whole number"),
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
-        ({"params_file": "/nowhere.yaml"}, "is no file: check the path"),
+        ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml is no file: check the path"),
+        ({"checkpoint": "/nowhere.safetensors"}, "checkpoint:=/nowhere.safetensors is no file"),
         ({"part": "record", "rollouts": "many"}, "rollouts:=many is no whole number"),
         ({"namespace": "1 2"}, "is no ROS name"),
     ],

@@ -64,8 +64,10 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
 
 
 def test_a_process_that_dies_at_start_is_one_clear_end(tmp_path, ros_domain):
-    answer = kovis("servo", "pick_mug", "checkpoint:=/nowhere.safetensors", "--out", str(tmp_path))
-    assert answer.returncode == 1 and "checkpoint /nowhere.safetensors does not exist" in answer.stderr
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"no weights")
+    answer = kovis("servo", "pick_mug", f"checkpoint:={damaged}", "--out", str(tmp_path))
+    assert answer.returncode == 1 and "damaged.safetensors is damaged" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert children_of(f"kovis-{os.getuid()}-{ros_domain}") == []
 

@@ -65,8 +65,9 @@ def settle(given: Mapping[str, str]) -> dict[str, str]:
     _check_numbers(values)
     _check_pairs(values, given)
     load_task(values["task"])
-    if values["params_file"] and not Path(values["params_file"]).is_file():
-        raise ConfigError(f"params_file:={values['params_file']} is no file: check the path")
+    for name in ("params_file", "checkpoint"):
+        if values[name] and not Path(values[name]).is_file():
+            raise ConfigError(f"{name}:={values[name]} is no file: check the path")
     return values
 
 
