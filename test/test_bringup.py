@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL_ARM = {"robot": "ur5", "robot_ip": "192.168.0.9", "camera": "d435"}
 CASES = [
     {},
-    {"task": "pick_mug", "seed": "7", "namespace": "left_arm", "checkpoint": str(ROOT / "setup.py"), "log_level": "debug"},
+    {"task": "pick_mug", "seed": "7", "namespace": "left_arm", "checkpoint": __file__, "log_level": "debug"},
     {"params_file": str(ROOT / "config" / "nodes.yaml"), "use_sim_time": "true"},
     REAL_ARM,
     {**REAL_ARM, "backend": "moveit_servo", "rviz": "true"},
