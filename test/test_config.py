@@ -1,0 +1,79 @@
+"""Settings: every shipped task loads and round-trips; every mistake is named."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kovis_ros.method import config
+from kovis_ros.method.config import ConfigError, from_dict, load_task, to_dict
+
+MINIMAL = {"name": "x", "target": {}}
+
+
+@pytest.mark.parametrize("name", config.task_names())
+def test_shipped_tasks_round_trip(name: str) -> None:
+    task = load_task(name)
+    assert task.name == name
+    assert from_dict(to_dict(task)) == task == from_dict(yaml.safe_load(yaml.safe_dump(to_dict(task))))
+    assert len(task.completion) >= 1 and task.model.image_size % task.model.map_size == 0
+
+
+def test_the_papers_dimensions_are_the_defaults() -> None:
+    task = from_dict(MINIMAL)
+    assert (task.model.image_size, task.model.map_size, task.model.keypoints) == (64, 32, 10)
+    assert (task.model.rho, task.training.loss.gamma, task.model.growth) == (2.5, 20.0, 24)
+    assert task.axes == ("x", "y", "z", "rz")
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        from_dict(MINIMAL).model.rho = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"colour": 1}, "key 'colour' is unknown: known are name, target"),
+    ({"model": {"rho": "wide"}}, "model: rho is 'wide': a float is needed"),
+    ({"model": {"keypoints": 2.5}}, "keypoints is 2.5: a int is needed"),
+    ({"model": {"keypoints": True}}, "keypoints is True"),
+    ({"model": 3}, "model is 3: a mapping"),
+    ({"camera": {"baseline_range_m": [0.06, 0.04]}}, "the lower limit comes first"),
+    ({"camera": {"eye_m": [0.0, 0.1]}}, "3 values are needed"),
+    ({"axes": ["x", "yaw"]}, "axes: axis 'yaw' is unknown"),
+    ({"axes": ["x", "x"]}, "name each commanded axis once"),
+    ({"axes": []}, "name each commanded axis once"),
+    ({"servo": {"converged_speed": 0.3}}, "servo.converged_speed 0.3 must be below"),
+    ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
+])
+def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_dict({**MINIMAL, **change})
+
+
+def test_missing_key_is_named() -> None:
+    with pytest.raises(ConfigError, match="key 'target' is missing: add it"):
+        from_dict({"name": "x"})
+
+
+def test_whole_numbers_are_floats_too() -> None:
+    assert from_dict({**MINIMAL, "model": {"rho": 3}}).model.rho == 3.0
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="task 'pour' is unknown: choose from .*pick_mug"):
+        load_task("pour")
+    with pytest.raises(ConfigError, match="cannot be read .*check the path"):
+        load_task(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1, 2")
+    with pytest.raises(ConfigError, match="is no YAML"):
+        load_task(broken)
+    broken.write_text("- 1\n")
+    with pytest.raises(ConfigError, match="a mapping of settings is needed"):
+        load_task(broken)
+
+
+def test_missing_data_is_named() -> None:
+    with pytest.raises(ConfigError, match="config/none.yaml not found .*reinstall"):
+        config.share("config", "none.yaml")

@@ -1,0 +1,85 @@
+"""From camera image to network input and back: crops, averages, coordinates, refusals."""
+
+import numpy as np
+import pytest
+import torch
+
+from kovis_ros.method import images
+from kovis_ros.method.images import Crop, ImageError
+
+D435 = np.array([[425.0, 0.0, 423.5], [0.0, 425.0, 239.5], [0.0, 0.0, 1.0]])  # 848x480
+WHOLE = Crop(-0.5, -0.5, 128.0)
+
+
+def test_a_centred_square_of_848x480_sees_59_degrees() -> None:
+    # 2 atan(240 / 425) = 58.9 deg, inside 53-63: the whole height
+    crop = images.crop_for(D435, (480, 848), (53.0, 63.0))
+    assert crop == pytest.approx((183.5, -0.5, 480.0))
+    assert images.field_of_view(D435, crop.side) == pytest.approx(58.9, abs=0.05)
+
+
+def test_a_wide_camera_is_cropped_to_the_trained_view() -> None:
+    # f = 300 px: 63 deg are 2 x 300 x tan(31.5 deg) = 367.7 px
+    crop = images.crop_for(np.diag([300.0, 300.0, 1.0]) + [[0, 0, 319.5], [0, 0, 239.5], [0, 0, 0]], (480, 640), (53, 63))
+    assert crop.side == pytest.approx(367.68, abs=0.05) and crop.x == pytest.approx(319.5 - crop.side / 2)
+
+
+def test_refused_cameras() -> None:
+    with pytest.raises(ImageError, match=r"field of view .* below the trained 53-63 deg: choose"):
+        images.crop_for(np.diag([2.0, 2.0, 1.0]) @ D435, (480, 848), (53.0, 63.0))
+    with pytest.raises(ImageError, match="are no camera: check camera_info"):
+        images.crop_for(np.zeros((3, 3)), (480, 848), (53.0, 63.0))
+
+
+def test_refused_images() -> None:
+    with pytest.raises(ImageError, match=r"left image is uint8 \(4, 4, 3\): give one grey channel"):
+        images.check(np.ones((4, 4, 3), np.uint8), "left")
+    with pytest.raises(ImageError, match="only 8x20"):
+        images.check(np.full((20, 8), 99, np.uint8), "left")
+    with pytest.raises(ImageError, match="is black .*lens cap"):
+        images.check(np.full((64, 64), 3, np.uint8), "left")
+
+
+def test_half_size_is_the_mean_of_four_pixels() -> None:
+    image = torch.arange(256.0).reshape(16, 16)
+    expected = image.reshape(8, 2, 8, 2).mean((1, 3))
+    assert torch.allclose(images.resample(image, Crop(-0.5, -0.5, 16.0), 8), expected)
+
+
+@pytest.mark.parametrize("crop", [Crop(3.2, -2.7, 20.4), Crop(-0.5, -0.5, 24.0), Crop(5.0, 5.0, 3.0)])
+def test_weights_against_the_slow_obvious_way(crop: Crop) -> None:
+    found = images.area_weights(24, crop.x, crop.side, 10)
+    fine = 2000  # samples a bin
+    for bin_index in range(10):
+        places = crop.x + crop.side * (bin_index + (np.arange(fine) + 0.5) / fine) / 10
+        pixels = np.clip(np.floor(places + 0.5), 0, 23).astype(int)
+        assert np.abs(np.bincount(pixels, minlength=24) / fine - found[bin_index]).max() < 2e-3
+
+
+def test_normalise_drops_exposure_and_gain() -> None:
+    image = torch.rand(2, 32, 32) * 100.0
+    found = images.normalise(image)
+    assert found.mean().abs() < 1e-5 and found.std((-2, -1)).tolist() == pytest.approx([1.0, 1.0], abs=1e-4)
+    assert torch.allclose(found, images.normalise(2.0 * image + 30.0), atol=1e-4)
+
+
+def test_prepare_gives_one_channel() -> None:
+    assert images.prepare(torch.rand(2, 128, 128) * 255, WHOLE, 64).shape == (2, 1, 64, 64)
+
+
+def test_network_coordinates_span_the_crop() -> None:
+    # centre of pixel (0, 0) of a 128 px crop is half a pixel inside: -1 + 1/128
+    assert images.to_network([0.0, 127.5], WHOLE).tolist() == pytest.approx([-1.0 + 1.0 / 128.0, 1.0])
+    assert images.to_pixels([0.0, 0.0], WHOLE).tolist() == pytest.approx([63.5, 63.5])
+    points = np.random.default_rng(0).uniform(-1, 1, (5, 2))
+    crop = Crop(183.5, -0.5, 480.0)
+    assert np.allclose(images.to_network(images.to_pixels(points, crop), crop), points, atol=1e-6)
+
+
+def test_a_dot_is_found_where_it_was_drawn() -> None:
+    image = torch.zeros(128, 128)
+    image[40, 90] = 1.0
+    seen = images.resample(image, WHOLE, 64)
+    row, column = divmod(int(seen.argmax()), 64)
+    place = images.to_pixels([(2 * column + 1) / 64 - 1, (2 * row + 1) / 64 - 1], WHOLE)
+    assert np.abs(place - [90, 40]).max() <= 0.5

@@ -1,0 +1,173 @@
+"""The policy on the robot: pixels in and out, round trips, and every way a checkpoint can be wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+import synthetic
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from kovis_ros.method import checkpoint, metrics
+from kovis_ros.method.images import ImageError, StereoKeypoints
+from kovis_ros.method.networks import Network
+from kovis_ros.method.policy import CheckpointError, PolicyError, ServoPolicy
+
+SAMPLE = synthetic.sample(np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    found = Network(small.task())
+    with torch.no_grad():  # statistics that are not the initial ones, so that folding is tested
+        for _ in range(3):
+            found(torch.randn(4, 2, 64, 64))
+    return found.eval()
+
+
+@pytest.fixture(scope="module")
+def path(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    checkpoint.save(target, small.task(), network, {"epoch": "3"})
+    return target
+
+
+@pytest.fixture(scope="module")
+def policy(path: Path) -> ServoPolicy:
+    return ServoPolicy.load(path)
+
+
+def test_checkpoint_round_trip(network: Network, path: Path) -> None:
+    found = checkpoint.load(path)
+    assert found.task == small.task() and found.about == {"epoch": "3"}
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, found.network.state_dict()[name])
+
+
+def test_folding_changes_nothing(network: Network, policy: ServoPolicy) -> None:
+    images = torch.randn(1, 2, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(network.find(images), policy.network.find(images), atol=1e-5)
+
+
+def test_keypoints_are_pixels_of_the_camera_image(policy: ServoPolicy) -> None:
+    found = policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K)
+    assert found.left.shape == found.right.shape == (4, 3) and found.left.dtype == np.float32
+    assert found.image_size == (128, 128) and found.crop.side == pytest.approx(128.0)
+    assert (found.left[:, :2] > -0.5).all() and (found.left[:, :2] < 127.5).all()
+    assert (found.left[:, 2] >= 0.0).all() and (found.left[:, 2] <= 1.0).all()
+
+
+def test_size_of_the_image_does_not_matter(policy: ServoPolicy) -> None:
+    small_one = policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K)
+    K = np.diag([2.0, 2.0, 1.0]) @ synthetic.K
+    K[:2, 2] += 0.5  # pixel centres
+    large = policy.keypoints(SAMPLE.left.repeat(2, 0).repeat(2, 1), SAMPLE.right.repeat(2, 0).repeat(2, 1), K)
+    assert np.allclose(2.0 * small_one.left[:, :2] + 0.5, large.left[:, :2], atol=1e-2)
+    assert np.allclose(policy.motion(small_one).direction, policy.motion(large).direction, atol=1e-3)
+
+
+def test_motion_follows_from_the_numbers_of_the_message(policy: ServoPolicy) -> None:
+    found = policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K)
+    copied = StereoKeypoints(*(np.array(eye.tolist(), np.float32) for eye in found[:2]), found.image_size, found.crop)
+    first, second = policy.motion(found), policy.motion(copied)
+    assert np.allclose(first.direction, second.direction, atol=1e-5) and first.speed == pytest.approx(second.speed)
+    assert np.linalg.norm(first.direction) == pytest.approx(1.0, abs=1e-3)
+    assert 0.0 <= first.speed <= 1.0 and 0.0 <= first.confidence <= 1.0
+
+
+def test_motion_is_that_of_the_network_in_training(network: Network, policy: ServoPolicy) -> None:
+    from kovis_ros.method.augment import Raw, plain
+
+    pair = torch.from_numpy(np.stack([SAMPLE.left, SAMPLE.right]))[None]
+    with torch.inference_mode():
+        expected = network(plain(Raw(pair, pair, pair, pair), 64)).prediction
+    motion = policy.motion(policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K))
+    assert np.allclose(motion.direction, expected.direction[0].numpy(), atol=1e-3)
+    assert motion.speed == pytest.approx(float(expected.speed[0]), abs=1e-4)
+
+
+def test_bad_images(policy: ServoPolicy) -> None:
+    with pytest.raises(ImageError, match="left image is black"):
+        policy.keypoints(np.zeros((128, 128), np.uint8), SAMPLE.right, synthetic.K)
+    with pytest.raises(ImageError, match="right image is float64"):
+        policy.keypoints(SAMPLE.left, SAMPLE.right.astype(float), synthetic.K)
+    with pytest.raises(ImageError, match="give a pair of one camera mode"):
+        policy.keypoints(SAMPLE.left, SAMPLE.right[:100], synthetic.K)
+    with pytest.raises(ImageError, match="field of view"):
+        policy.keypoints(SAMPLE.left, SAMPLE.right, np.diag([3.0, 3.0, 1.0]) @ synthetic.K)
+
+
+def test_nan_and_wrong_count_of_keypoints_are_refused(policy: ServoPolicy) -> None:
+    found = policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K)
+    with pytest.raises(PolicyError, match="1 numbers that are not finite"):
+        spoilt = found.left.copy()
+        spoilt[0, 0] = np.nan
+        policy.motion(found._replace(left=spoilt))
+    with pytest.raises(PolicyError, match=r"\(2, 4, 3\) finite ones of task 'pick_mug' are needed"):
+        policy.motion(found._replace(left=found.left[:3], right=found.right[:3]))
+
+
+def rewritten(path: Path, target: Path, metadata: dict[str, str] | None = None, shift: float = 0.0) -> Path:
+    """A copy with other metadata or with shifted weights."""
+    with safe_open(path, "pt") as file:
+        about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    tensors["servo.head.bias"] = tensors["servo.head.bias"] + shift
+    save_file(tensors, target, {**about, **(metadata or {})})
+    return target
+
+
+def test_bad_checkpoints(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="'pour_tea' is unknown: shipped are .*give the path"):
+        ServoPolicy.load("pour_tea")
+    with pytest.raises(CheckpointError, match="does not exist: check the path"):
+        ServoPolicy.load(tmp_path / "none.safetensors")
+    short = tmp_path / "short.safetensors"
+    short.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(CheckpointError, match="is damaged .*again"):
+        ServoPolicy.load(short)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(2)}, foreign)
+    with pytest.raises(CheckpointError, match="is foreign"):
+        ServoPolicy.load(foreign)
+    with pytest.raises(CheckpointError, match="off its golden output by 0.4"):
+        ServoPolicy.load(rewritten(path, tmp_path / "shifted.safetensors", shift=0.1))
+    task = json.dumps({"name": "x", "target": {}, "colour": 1})
+    with pytest.raises(CheckpointError, match="key 'colour' is unknown"):
+        ServoPolicy.load(rewritten(path, tmp_path / "other.safetensors", {"task": task}))
+    with pytest.raises(CheckpointError, match="of task 'pick_mug', not 'insert_shaft'"):
+        ServoPolicy.load(path).expect("insert_shaft")
+
+
+def test_a_flipped_byte_is_found(path: Path, tmp_path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    place = len(data) // 2 // 4 * 4 + 3
+    data[place] ^= 0x40  # the exponent of some weight
+    broken = tmp_path / "flipped.safetensors"
+    broken.write_bytes(data)
+    with pytest.raises(CheckpointError, match="golden|damaged"):
+        ServoPolicy.load(broken)
+
+
+def test_wilson_and_spread() -> None:
+    # 10 of 10: centre (1 + 1.92/10) / 1.384, low end 0.722; 0 of 10 mirrors it
+    assert metrics.wilson(10, 10) == pytest.approx((0.722, 1.0), abs=1e-3)
+    assert metrics.wilson(0, 10) == pytest.approx((0.0, 0.278), abs=1e-3)
+    assert metrics.wilson(0, 0) == (0.0, 1.0)
+    assert metrics.spread(range(11)) == {"median": 5.0, "p90": 9.0}
+
+
+def test_health_is_weighted_by_confidence_and_leaves_dead_ones_out() -> None:
+    segmentation = torch.zeros(1, 64, 64, dtype=torch.int64)
+    segmentation[:, :, 32:] = 1
+    keypoints = torch.tensor([[[0.5, 0.0, 0.9], [-0.5, 0.0, 0.3], [-0.5, 0.0, 0.0]]])
+    assert float(metrics.background_share(keypoints, segmentation, 32)) == pytest.approx(0.25)
+    assert metrics.dead(keypoints).tolist() == [False, False, True]
+    moved = keypoints.clone()
+    moved[0, :, 0] += torch.tensor([0.02, 0.0, 1.0])  # shares of the side: 0.01 weighted 0.9 of 1.2
+    assert metrics.jitter(keypoints, moved) == pytest.approx(0.0075, rel=1e-4)

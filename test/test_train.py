@@ -1,0 +1,139 @@
+"""The training loop: it learns, resumes exactly after kill -9, keeps the best, refuses what does not fit."""
+
+import csv
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import small
+import synthetic
+import torch
+
+from kovis_ros.method import checkpoint, schedule, train
+from kovis_ros.method.dataset import Cache, build_cache
+from kovis_ros.method.policy import ServoPolicy
+from kovis_ros.method.train import TrainError
+
+KILLED = """
+import os, sys
+sys.path[:0] = [{root!r}, {test!r}]
+import small, torch
+from kovis_ros.method import train
+from kovis_ros.method.dataset import Cache
+torch.set_num_threads(1)
+train.SAVE_EVERY = 3
+count = 0
+def kill(network, batch):
+    global count
+    count += 1
+    if count == 12:
+        os.kill(os.getpid(), 9)
+    return batch
+train.train(small.task(), Cache.open({cache!r}), {out!r}, "cpu", perturb=kill, precision="32-true", progress_bar=False)
+"""
+
+
+class Score(NamedTuple):
+    success: float
+    position_m: float
+    rotation_rad: float
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    torch.set_num_threads(1)
+    return build_cache(synthetic.samples(80), tmp_path_factory.mktemp("data") / "cache")
+
+
+def run(cache: Cache, out: Path, **settings: object) -> Path:
+    """A short run in fp32 without a progress bar."""
+    options: dict[str, object] = {"precision": "32-true", "progress_bar": False, "say": lambda line: None, **settings}
+    task = options.pop("task", small.task())
+    return train.train(task, cache, out, "cpu", **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def finished(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "whole"
+    run(cache, out)
+    return out
+
+
+def test_a_run_leaves_checkpoints_curves_and_pictures(finished: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert {"best.safetensors", "last.safetensors", "metrics.csv", "curves.png", "epoch_001.png", "epoch_002.png",
+            "run.json", "state.pt"} == names
+    rows = list(csv.DictReader((finished / "metrics.csv").open()))
+    assert [float(row["epoch"]) for row in rows] == [1.0, 2.0]
+    assert float(rows[1]["train_total"]) < float(rows[0]["train_total"])
+
+
+def test_a_killed_run_resumes_to_the_very_same_weights(cache: Cache, finished: Path, tmp_path: Path) -> None:
+    here = Path(__file__).resolve()
+    script = KILLED.format(root=str(here.parents[1]), test=str(here.parent), cache=str(cache.path),
+                           out=str(tmp_path / "run"))
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120)
+    assert killed.returncode == -9, killed.stderr.decode()[-2000:]
+    lines: list[str] = []
+    best = run(cache, tmp_path / "run", say=lines.append)
+    assert "resumed at step 9 of 16" in lines
+    whole = checkpoint.load(finished / "last.safetensors").network.state_dict()
+    for name, value in checkpoint.load(best.with_name("last.safetensors")).network.state_dict().items():
+        assert torch.equal(value, whole[name]), name
+
+
+def test_another_config_is_refused(cache: Cache, finished: Path) -> None:
+    other = small.task(learning_rate=1e-5)
+    with pytest.raises(TrainError, match=r"other settings \(task.training.learning_rate 0.002 -> 1e-05\): give"):
+        run(cache, finished, task=other)
+    with pytest.raises(TrainError, match="seed 0 -> 1"):
+        run(cache, finished, seed=1)
+
+
+def test_the_best_by_closed_loop_is_kept(cache: Cache, tmp_path: Path) -> None:
+    results = iter([Score(0.5, 0.002, 0.02), Score(0.9, 0.002, 0.02), Score(0.9, 0.003, 0.02)])
+    seen: list[ServoPolicy] = []
+
+    def score(policy: ServoPolicy) -> Score:
+        seen.append(policy)
+        return next(results)
+
+    best = run(cache, tmp_path / "run", task=small.task(epochs=3, score_every=1), score=score)
+    assert len(seen) == 3
+    assert float(checkpoint.load(best).about["epoch"]) == 2.0
+
+
+def test_a_task_with_other_axes_is_refused(cache: Cache, tmp_path: Path) -> None:
+    task = dataclasses.replace(small.task(), axes=("x", "y", "z"))
+    with pytest.raises(TrainError, match="4 axes, task 'pick_mug' has 3"):
+        run(cache, tmp_path / "run", task=task)
+
+
+def test_unknown_device_is_refused() -> None:
+    with pytest.raises(TrainError, match="device 'tpu' is unknown: choose auto, cpu or cuda"):
+        train.pick_device("tpu")
+
+
+def test_a_diverging_loss_ends_the_run(cache: Cache, tmp_path: Path) -> None:
+    def spoil(network: object, batch: object) -> object:
+        return batch._replace(images=batch.images * float("nan"))  # type: ignore[attr-defined]
+
+    with pytest.raises(TrainError, match="loss is nan at step 0: lower training.learning_rate"):
+        run(cache, tmp_path / "run", perturb=spoil)
+
+
+def test_schedules() -> None:
+    assert schedule.learning_rate(0.05, 1e-3) == pytest.approx(1e-3)
+    assert schedule.learning_rate(1.0, 1e-3) == pytest.approx(1e-5)
+    assert [schedule.rho(p, 1.0, 2.5) for p in (0.0, 0.25, 0.5, 1.0)] == [1.0, 1.75, 2.5, 2.5]
+
+
+def test_average_follows() -> None:
+    ours, theirs = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    ours.weight.data.fill_(0.0)
+    theirs.weight.data.fill_(1.0)
+    schedule.follow(ours, theirs, 0, 0.998)  # decay min(0.998, 1/10) = 0.1
+    assert float(ours.weight.detach()) == pytest.approx(0.9)
