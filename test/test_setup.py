@@ -240,6 +240,36 @@ def test_colcon_builds_and_installs(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+PIP_CHECK = """
+import sys
+for name in ("rclpy", "sensor_msgs", "std_msgs", "kovis_msgs", "cv_bridge"):
+    sys.modules[name] = None
+from pathlib import Path
+from kovis_ros import bags, method
+from kovis_ros.method.config import load_task
+from test_bags import make_bag
+assert load_task("pick_mug").name == "pick_mug"
+assert bags.info(make_bag(Path(sys.argv[2]))).samples == 18
+assert bags.__file__.startswith(sys.argv[1]), bags.__file__
+"""
+
+
+@pytest.mark.slow
+def test_pip_gives_bags_without_ros(tmp_path: Path) -> None:
+    """A wheel carries settings and message texts: bags are written and read with no ROS in sight."""
+    subprocess.run(["git", "clone", "-q", ROOT, tmp_path / "source"], check=True)
+    options = ["--no-deps", "--no-build-isolation", "--ignore-installed", "-q", "--prefix", tmp_path / "prefix"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, tmp_path / "source"], check=True)
+    site = next((tmp_path / "prefix").glob("lib/python3*/site-packages"))
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_bags.py").write_bytes((ROOT / "test" / "test_bags.py").read_bytes())
+    environment = dict(os.environ) | {"PYTHONPATH": f"{site}{os.pathsep}{tmp_path / 'tests'}"}
+    command = [sys.executable, "-c", PIP_CHECK, str(tmp_path / "prefix"), str(tmp_path / "bag")]
+    answer = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / "prefix" / "bin" / "kovis").is_file()
+
+
 def test_package_xml_names_what_the_code_imports() -> None:
     """Every ROS package that a node imports is a dependency that rosdep can install."""
     declared = set(re.findall(r"<(?:exec_depend|depend)>([\w-]+)<", (ROOT / "package.xml").read_text()))
