@@ -354,7 +354,7 @@ def test_a_controller_in_local_control_is_named():
 
 def test_watchdog_is_armed_and_armed_again_after_an_upload(cell):
     code = """
-        arm = Ur5(Ur5Settings(ip)); arm.connect(); say(str(arm.version)); time.sleep(0.3)
+        arm = Ur5(Ur5Settings(ip, watchdog_hz=5.0)); arm.connect(); say(str(arm.version)); time.sleep(0.4)
         before = arm.read().trouble(); arm.recover()
         for _ in range(20): arm.kick(); time.sleep(0.02)
         say(before, arm.read().trouble()); time.sleep(0.3); say(arm.read().program_running)

@@ -66,7 +66,7 @@ class Arm:
     def start(self):
         self.last.clear()
         self.node = start_node(self.cell.address, "-p", f"tcp_offset_m:={TCP}", "-p", "recovery_s:=0.5")
-        self.until(lambda: self.ready, 30.0)
+        self.until(lambda: self.ready, 60.0)
         self.until(lambda: self.twists.get_subscription_count() > 0 and self.move.server_is_ready(), 30.0)
 
     @property
@@ -116,7 +116,8 @@ class Arm:
         return last
 
     def begin_moving(self):
-        """Stream until the arm moves."""
+        """Stream until the arm moves, once it would."""
+        self.until(lambda: self.ready, 30.0)
         deadline = time.monotonic() + 15.0
         while self.cell.speed() < 0.025:
             assert time.monotonic() < deadline, self.story()
@@ -174,7 +175,9 @@ def arm(running):
         cell.fault("unlock")
     if running.node.poll() is not None:
         running.start()
-    running.until(lambda: running.ready, 15.0)
+    running.spin(0.1)
+    running.last.pop(ArmStatus, None)  # it may be from before
+    running.until(lambda: running.ready, 30.0)
     cell.shared.reset(HOME, 0.085)
     running.spin(0.1)
     return running
@@ -338,7 +341,6 @@ def test_a_stop_at_the_robot_stops_and_nothing_resumes_by_itself(arm, fault):
     arm.stream(0.5)  # the program was uploaded again and the twists go on, yet nothing may move
     assert not arm.ready
     assert arm.cell.stopped_after(moment, time.monotonic() - moment) == 0.0
-    arm.until(lambda: arm.ready)
     arm.begin_moving()
 
 
