@@ -40,6 +40,7 @@ PARAMETERS = (
     Parameter("record.rollouts", 0, "above 0: record so many training roll-outs into record.out and end", 0, 10**7),
     Parameter("record.out", "", "folder of the bag to record"),
 )
+REST = 2.0  # times the rendering time from one image to the next: on a slow machine the network needs the other half
 LONGEST_TICK_S = 0.1  # after a stall the cell goes on from here: it does not try to catch up
 
 
@@ -61,6 +62,7 @@ class SimNode(Node):
         self.noise = np.random.default_rng(self.settings.seed)
         self.rendering, self.ticking = Window(), Window()
         self._last_tick: float | None = None
+        self._rest_until = 0.0
         self._wire()
         self._new_trial(self.settings.seed)
         self.get_logger().info(f"ready: task {self.task.name}, {self.scene.camera.size} px stereo")
@@ -121,6 +123,8 @@ class SimNode(Node):
 
     def shoot(self) -> None:
         """Bring the cell up to now, render, publish both images with one stamp, and the truth."""
+        if self.now() < self._rest_until:
+            return
         self.tick()
         begun = self.now()
         stamp_ns = self.get_clock().now().nanoseconds
@@ -131,7 +135,9 @@ class SimNode(Node):
             publisher.publish(info)
         for image, publisher in zip(pair, self.images, strict=True):
             publisher.publish(conversions.array_to_image(self._noisy(image), stamp_ns, frame))
-        self.rendering.add(self.now() - begun, begun)
+        spent = self.now() - begun
+        self.rendering.add(spent, begun)
+        self._rest_until = begun + REST * spent
         self.trials.publish(self._truth(stamp_ns))
         left = self.scene.displacement()
         direction, speed = label(left, self.task.servo.label_slope)
