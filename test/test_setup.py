@@ -139,6 +139,31 @@ def test_packages_cut_short_are_installed_again(tmp_path: Path) -> None:
     assert [p.exists() for p in (whole, no_installer, file_gone, no_record)] == [True, False, False, False]
 
 
+@pytest.mark.parametrize(
+    ("gpu", "there", "reachable", "asked"),
+    [
+        (False, "", True, [["torch==2.13.0+cpu"]]),
+        (False, "", False, [["torch==2.13.0+cpu"], [packages.CPU_TORCH, "torch==2.13.0+cpu"], ["torch==2.13.0"]]),
+        (False, "2.13.0+cpu", True, []),
+        (True, "", True, [["torch==2.13.0"]]),
+        (True, "2.13.0+cpu", True, [["--force-reinstall", "torch==2.13.0"]]),
+    ],
+)
+def test_which_torch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpu: bool, there: str, reachable: bool, asked: list[list[str]]
+) -> None:
+    """CPU build first, wherever it is to be had; the default build with a GPU, or when there is no other."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(packages, "version_of", lambda venv, package: there)
+    monkeypatch.setattr(packages, "pip", lambda venv, arguments: calls.append(arguments))
+    monkeypatch.setattr(packages, "pip_succeeds", lambda venv, arguments: calls.append(arguments) or reachable)
+    packages.install_torch(tmp_path, ["torch==2.13.0"], ["numpy==2.2.6"], gpu)
+    assert len(calls) == len(asked)
+    for arguments, words in zip(calls, asked, strict=True):
+        assert set(words) <= set(arguments) and "numpy==2.2.6" in arguments
+        assert ("torch==2.13.0+cpu" in arguments) == ("torch==2.13.0+cpu" in words)
+
+
 def test_half_an_environment_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Killed while pip was being unpacked: Python starts, pip does not, and only the missing mark tells."""
     made: list[list[str]] = []
