@@ -77,12 +77,22 @@ def jacobian(q: npt.ArrayLike, arm: Arm = UR5, tcp_offset_m: float = 0.0) -> Arr
 
     The TCP is tool0 moved by `tcp_offset_m` along its z.
     """
-    poses = link_poses(q, arm)
-    tcp = poses[6, :3, 3] + tcp_offset_m * poses[6, :3, 2]
-    axes = poses[:6, :3, 2]
-    lever = tcp - poses[:6, :3, 3]
-    linear = axes[:, [1, 2, 0]] * lever[:, [2, 0, 1]] - axes[:, [2, 0, 1]] * lever[:, [1, 2, 0]]
-    return np.concatenate([linear, axes], axis=1).T
+    q1, q2, q3, q4, q5, _ = np.asarray(q, dtype=float).tolist()
+    c1, s1, c5, s5, c234, s234 = cos(q1), sin(q1), cos(q5), sin(q5), cos(q2 + q3 + q4), sin(q2 + q3 + q4)
+    # points of the chain as (along r, height); from joint 4 on also the distance along n
+    r2, h2 = arm.a2 * cos(q2), arm.d1 + arm.a2 * sin(q2)
+    r3, h3 = r2 + arm.a3 * cos(q2 + q3), h2 + arm.a3 * sin(q2 + q3)
+    r5, h5 = r3 + arm.d5 * s234, h3 - arm.d5 * c234
+    zr, zz, zn, reach = -s5 * c234, -s5 * s234, c5, arm.d6 + tcp_offset_m
+    tr, th, tn = r5 + reach * zr, h5 + reach * zz, arm.d4 + reach * zn
+    rows = [(tn, -tr, 0.0, 0.0, 0.0, 1.0)]  # each row: (along r, along n, up) of v, then of w; r x z = n
+    rows += [(-(th - h), 0.0, tr - r, 0.0, 1.0, 0.0) for r, h in ((0.0, arm.d1), (r2, h2), (r3, h3))]
+    for (ar, az, an), (lr, lz, ln) in (((s234, -c234, 0.0), (tr - r3, th - h3, tn - arm.d4)),
+                                       ((zr, zz, zn), (tr - r5, th - h5, tn - arm.d4))):  # fmt: skip
+        rows.append((-(an * lz - az * ln), -(az * lr - ar * lz), -(ar * ln - an * lr), ar, an, az))
+    local = np.array(rows)
+    turn = np.array([[c1, s1, 0.0], [s1, -c1, 0.0], [0.0, 0.0, 1.0]])
+    return np.concatenate([turn @ local[:, :3].T, turn @ local[:, 3:].T])
 
 
 def inverse(base_T_tool0: npt.ArrayLike, arm: Arm = UR5, free_q6: float = 0.0) -> Array:
