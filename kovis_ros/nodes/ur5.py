@@ -50,6 +50,7 @@ PARAMETERS = (
 LINK_LOST = 4  # exit code
 STUCK_S, STUCK_RECOVERING_S = 1.0, 10.0
 WATCH_PERIOD_S = 0.02
+PUBLISH_EVERY = 2  # periods: 62.5 Hz
 STATUS_PERIOD_S = 0.1
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -84,7 +85,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         self.servo_goals: list[bytes] = []
         self.lateness_ms = Window(1250)
         self._status: tuple[Any, ...] = ()
-        self._status_s = 0.0
+        self._status_s, self._ticks = 0.0, 0
         self._beat_s = time.monotonic()
         self._stopping, self._dying = threading.Event(), threading.Lock()
         self.gripper = Robotiq(settings.robot_ip) if settings.gripper == "robotiq" else None
@@ -188,6 +189,9 @@ class Ur5Node(Node):  # type: ignore[misc]
         self.arm.close()
 
     def _publish(self, reading: Reading, now: float) -> None:
+        self._ticks += 1
+        if self._ticks % PUBLISH_EVERY:
+            return
         stamp = self.get_clock().now().to_msg()
         joints = self._joints
         joints.header.stamp, joints.position, joints.velocity = stamp, reading.q, reading.qd

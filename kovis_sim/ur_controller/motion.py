@@ -47,6 +47,7 @@ class ArmMotion:
         self.flange_T_tcp: Array = np.eye(4)
         self.slider = 1.0
         self.motion: Motion | None = None
+        self._twist: Array | None = None  # asked for several times a cycle
 
     @property
     def standing(self) -> bool:
@@ -60,8 +61,9 @@ class ArmMotion:
         """Velocity of the TCP (6,): m/s and rad/s in base."""
         if self.standing:
             return np.zeros(6)
-        twist: Array = self.tcp_jacobian() @ self.qd
-        return twist
+        if self._twist is None:
+            self._twist = self.tcp_jacobian() @ self.qd
+        return self._twist.copy()
 
     def tcp_jacobian(self) -> Array:
         """(6, 6), base axes, at the active TCP."""
@@ -79,6 +81,7 @@ class ArmMotion:
 
     def step(self, dt: float) -> None:
         """Advance one cycle.  `MotionFaultError` at a joint limit or when a joint would have to be too fast."""
+        self._twist = None
         if self.motion is None:
             self.qd[:] = 0.0
             return
@@ -91,7 +94,7 @@ class ArmMotion:
 
     def jump(self, q: npt.ArrayLike) -> None:
         """Stand at q at once: the simulator's reset."""
-        self.q, self.qd, self.motion = np.array(q, dtype=float), np.zeros(6), None
+        self.q, self.qd, self.motion, self._twist = np.array(q, dtype=float), np.zeros(6), None, None
 
     def brake(self) -> None:
         """Stop as a safety stop does."""
