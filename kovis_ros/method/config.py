@@ -111,6 +111,7 @@ class LossConfig:
     proximity: float = 0.1
     background: float = 0.05
     anchor: float = 1.0  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
+    spread: float = 1.0  # ours: each keypoint in one place, see ``losses.spread``
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kovis_ros.method.config import LossConfig
+from kovis_ros.method.keypoints import cell_centres, centroids
 from kovis_ros.method.networks import Output
 
 
@@ -57,6 +58,18 @@ def anchor(attention: Tensor, segmentation: Tensor) -> Tensor:
     seen = torch.cat([target.amax((-2, -1)).expand_as(on_target), gripper.amax((-2, -1)).expand_as(on_gripper)], 1)
     off = (1.0 - torch.cat([on_target, on_gripper], 1)) * seen
     return off.sum() / seen.sum().clamp_min(1.0)
+
+
+def spread(attention: Tensor) -> Tensor:
+    """Variance of the softmax of Eq. 2 (N, K, H', W') about its centroid, network coordinates, mean over keypoints.
+
+    Ours. Without it a keypoint of the gripper splits over both fingers, and its centroid lies between them, on
+    the target or the background. One cell of a 32x32 map has a variance of 0.001, the whole map one of 0.67.
+    """
+    place = centroids(attention)
+    y, x = (cell_centres(size, attention.device) for size in attention.shape[-2:])
+    squares = (attention.sum(3) * y.square()).sum(-1) + (attention.sum(2) * x.square()).sum(-1)
+    return (squares - place.square().sum(-1)).mean()
 
 
 def depth(prediction: Tensor, target: Tensor, segmentation: Tensor) -> Tensor:
@@ -113,6 +126,7 @@ def terms(
         "proximity": proximity(output.keypoints.flatten(0, 1), config.gamma),
         "background": background(output.maps, segmentation),
         "anchor": anchor(output.attention, segmentation),
+        "spread": spread(output.attention),
     }
 
 
