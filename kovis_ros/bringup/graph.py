@@ -112,7 +112,7 @@ def _recording(values: Mapping[str, str]) -> Process:
 
 def _camera(values: Mapping[str, str]) -> list[Process]:
     if values["camera"] == "d435":
-        return [_node(values, "stereo_camera", {})]
+        return [_node(values, "stereo_camera", {"task": values["task"]})]
     if values["camera"] != "realsense_ros":
         return []
     settings = str(share("config", "realsense.yaml"))
