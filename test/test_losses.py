@@ -47,19 +47,25 @@ def test_a_cell_with_any_object_in_it_is_not_background() -> None:
     assert losses.background_cells(segmentation, 2)[0].tolist() == [[False, True], [True, True]]
 
 
-def test_anchor_is_the_share_off_the_own_object() -> None:
+def test_anchor_is_the_cross_entropy_of_the_share_on_the_own_object() -> None:
     # 2x2 map, target in cell (0, 0), gripper in (1, 1); first keypoint 70 % on the target, second 20 % on the gripper
     segmentation = torch.zeros(1, 2, 2, dtype=torch.int64)
     segmentation[0, 0, 0], segmentation[0, 1, 1] = 1, 2
     attention = torch.tensor([[[[0.7, 0.1], [0.1, 0.1]], [[0.6, 0.1], [0.1, 0.2]]]])
-    assert float(losses.anchor(attention, segmentation)) == pytest.approx((0.3 + 0.8) / 2)
+    assert float(losses.anchor(attention, segmentation)) == pytest.approx(-(math.log(0.7) + math.log(0.2)) / 2, rel=1e-4)
 
 
 def test_anchor_leaves_out_an_object_that_is_not_seen() -> None:
     segmentation = torch.zeros(1, 2, 2, dtype=torch.int64)
     segmentation[0, 0, 0] = 1
     attention = torch.tensor([[[[0.7, 0.1], [0.1, 0.1]], [[0.6, 0.1], [0.1, 0.2]]]])
-    assert float(losses.anchor(attention, segmentation)) == pytest.approx(0.3)
+    assert float(losses.anchor(attention, segmentation)) == pytest.approx(-math.log(0.7), rel=1e-4)
+
+
+def test_spread_is_the_variance_in_network_coordinates() -> None:
+    # half the mass at x = -0.5, half at x = 0.5 of a map of one row: variance 0.25; all in one cell: 0
+    attention = torch.tensor([[[[0.5, 0.5]], [[1.0, 0.0]]]])
+    assert float(losses.spread(attention)) == pytest.approx(0.125)
 
 
 def test_depth_counts_known_depth_of_objects_only() -> None:

@@ -110,8 +110,8 @@ class LossConfig:
     displacement: float = 1.0  # ours: relative error of the displacement, see ``losses.displacement``
     proximity: float = 0.1
     background: float = 0.05
-    anchor: float = 1.0  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
-    spread: float = 1.0  # ours: each keypoint in one place, see ``losses.spread``
+    anchor: float = 0.5  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
+    spread: float = 0.3  # ours: each keypoint in one place, see ``losses.spread``
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
 
 

@@ -44,19 +44,20 @@ def background(maps: Tensor, segmentation: Tensor) -> Tensor:
 
 
 def anchor(attention: Tensor, segmentation: Tensor) -> Tensor:
-    """Share of the softmax of Eq. 2 (N, K, H', W') that lies off a keypoint's own object, mean over keypoints.
+    """Cross-entropy of the share of Eq. 2's softmax (N, K, H', W') on a keypoint's own object, mean over keypoints.
 
     Ours. The first half of the keypoints belongs to the target, the others to the gripper with what it holds: the
     paper's "peg-AND-hole". Without it all keypoints gathered on the mug, none on the gripper, and the camera's
     unknown mount could not be told from a displacement (direction loss 0.21 after one epoch of 35 k samples).
-    Unlike Eq. 6, whose Gaussians end a cell away, it pulls from anywhere.
+    Unlike Eq. 6, whose Gaussians end a cell away, it pulls from anywhere; the share itself in place of its logarithm
+    left three of five gripper keypoints on the mug.
     """
     size, first = attention.shape[-1], (attention.shape[1] + 1) // 2
     target, gripper = (F.adaptive_max_pool2d((segmentation == kind).float()[:, None], size) for kind in (1, 2))
     on_target = (attention[:, :first] * target).sum((-2, -1))
     on_gripper = (attention[:, first:] * gripper).sum((-2, -1))
     seen = torch.cat([target.amax((-2, -1)).expand_as(on_target), gripper.amax((-2, -1)).expand_as(on_gripper)], 1)
-    off = (1.0 - torch.cat([on_target, on_gripper], 1)) * seen
+    off = -torch.log(torch.cat([on_target, on_gripper], 1) + 1e-6) * seen
     return off.sum() / seen.sum().clamp_min(1.0)
 
 
