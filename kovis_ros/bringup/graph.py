@@ -127,7 +127,8 @@ def _camera(values: Mapping[str, str]) -> list[Process]:
 
 def _servo(values: Mapping[str, str]) -> Process:
     """The servo node; the back-ends of others differ in topic and frame only."""
-    parameters, remaps = _policy(values), ()
+    parameters = _policy(values)
+    remaps: tuple[tuple[str, str], ...] = ()
     if values["backend"] == "moveit_servo":
         remaps = (("twist", "/servo_node/delta_twist_cmds"), ("tcp_pose", "/tcp_pose_broadcaster/pose"))
     elif values["backend"] == "ur_twist_controller":
