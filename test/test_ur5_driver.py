@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from ur_cell import ROOT, Cell, Client, ask_client, new_address
 
-from kovis_ros.drivers.arm_loop import ArmLoop, Limits, Mode
+from kovis_ros.drivers.arm import Reading
+from kovis_ros.drivers.arm_limits import Limits
+from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.relative_move import Outcome, RelativeMove
 from kovis_ros.drivers.robotiq import GripperError, Robotiq
-from kovis_ros.drivers.ur5 import Reading
 from kovis_ros.drivers.ur_link import ArmError, dashboard, probe
 from kovis_ros.method import geometry
 
@@ -275,8 +276,8 @@ def test_bad_relative_moves_are_named(arguments, text):
 
 DRIVER = """
     import json, sys, time
-    from kovis_ros.drivers.ur5 import Ur5, Ur5Settings, LinkLostError
-    from kovis_ros.drivers.ur_link import ArmError
+    from kovis_ros.drivers.ur5 import Ur5, Ur5Settings
+    from kovis_ros.drivers.ur_link import ArmError, LinkLostError
     def say(*values): print("@" + json.dumps(values), flush=True)
     ip = sys.argv[1]
 """

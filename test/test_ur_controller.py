@@ -276,7 +276,7 @@ def test_protective_stop_pauses_and_refuses_an_early_unlock(fresh):
         import dashboard_client
         d = dashboard_client.DashboardClient(ip); d.connect()
         c.speedL([0, 0, 0.05, 0, 0, 0], 0.5); time.sleep(0.3)
-        c.triggerProtectiveStop(); time.sleep(0.05)
+        c.triggerProtectiveStop(); until(lambda: not c.isProgramRunning()); until(r.isProtectiveStopped)
         try: d.unlockProtectiveStop(); early = True
         except Exception: early = False
         say(r.isProtectiveStopped(), r.getSafetyMode(), r.getRuntimeState(), early, c.speedL([0] * 6))
@@ -305,7 +305,7 @@ def test_a_new_upload_carries_out_the_command_left_in_the_register(fresh):
 
 def test_emergency_stop_needs_power_and_brakes_again(fresh):
     code = """
-        say("ready"); until(r.isEmergencyStopped)
+        say("ready"); until(r.isEmergencyStopped); until(lambda: not c.isProgramRunning())
         say(r.getRobotMode(), r.getSafetyMode(), r.getRuntimeState(), c.speedL([0] * 6))
         until(lambda: r.getRobotMode() == 7); c.reuploadScript(); until(c.isProgramRunning); say(c.isProgramRunning())
     """

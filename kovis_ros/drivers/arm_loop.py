@@ -9,37 +9,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from enum import Enum
-from math import isfinite
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kovis_ros.drivers.arm import PLAYING, Arm, Reading
+from kovis_ros.drivers.arm_limits import Limits
 from kovis_ros.drivers.relative_move import Outcome, RelativeMove
-from kovis_ros.drivers.ur5 import PLAYING, LinkLostError, Reading
-from kovis_ros.drivers.ur_link import ArmError
+from kovis_ros.drivers.ur_link import ArmError, LinkLostError
 
 Array = npt.NDArray[np.float64]
 RECOVERY_TRIES = 5
 LONGEST_TICK_S = 0.02
-
-
-class Arm(Protocol):
-    """What the loop needs of an arm; see `ur5.Ur5`."""
-
-    def read(self) -> Reading: ...
-
-    def speed(self, twist: npt.ArrayLike, acceleration_mps2: float) -> None: ...
-
-    def rest(self, deceleration_mps2: float) -> None: ...
-
-    def kick(self) -> None: ...
-
-    def end_program(self) -> str: ...
-
-    def recover(self) -> None: ...
 
 
 class Mode(Enum):
@@ -47,19 +30,6 @@ class Mode(Enum):
     FOLLOWING = "following twists"
     MOVING = "moving"
     FAULT = "fault"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Speeds are norms over the three axes."""
-
-    linear_mps: float = 0.05
-    angular_radps: float = 0.3
-    acceleration_mps2: float = 1.0
-    deceleration_mps2: float = 3.0
-    setpoint_timeout_s: float = 0.1
-    quiet_s: float = 0.3  # setpoints must have stopped or been zero for this long after a fault
-    recovery_s: float = 2.0  # from the robot being safe again to a new upload
 
 
 class _Setpoint(NamedTuple):
@@ -269,11 +239,6 @@ class ArmLoop:
         return ""
 
     def _clamped(self, twist: Array) -> Array:
-        ratio = max(
-            float(np.linalg.norm(twist[:3])) / self.limits.linear_mps,
-            float(np.linalg.norm(twist[3:])) / self.limits.angular_radps,
-        )
-        if ratio <= 1.0 or not isfinite(ratio):
-            return twist.copy()
-        self.counts["clamped"] += 1
-        return twist / ratio
+        shrunk = self.limits.clamp(twist)
+        self.counts["clamped"] += shrunk is not twist
+        return shrunk

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from kovis_ros.drivers.ur5 import Reading
+from kovis_ros.drivers.arm import Reading
 from kovis_ros.method import geometry
 from kovis_ros.method.motion import ROTATION_SCALE
 

@@ -15,13 +15,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from kovis_ros.drivers.ur_link import ArmError, Version, dashboard, probe
-from kovis_ros.method import geometry
+from kovis_ros.drivers.arm import Reading
+from kovis_ros.drivers.ur_link import ArmError, LinkLostError, Version, dashboard, probe
 
 Array = npt.NDArray[np.float64]
 INSTALL = "pip install 'kovis_ros[ur]' (ur_rtde)"
@@ -30,24 +30,9 @@ VARIABLES = [
     "safety_mode", "safety_status_bits", "runtime_state", "speed_scaling", "target_speed_fraction", "payload",
 ]  # fmt: skip
 RATE_HZ = 125.0
-PLAYING = 2
-RUNNING = 7
-NORMAL, REDUCED, PROTECTIVE_STOP = 1, 2, 3
-ROBOT_MODES = {
-    -1: "no controller", 0: "disconnected", 1: "confirm safety", 2: "booting", 3: "power off", 4: "power on", 5: "idle",
-    6: "backdrive", 7: "running", 8: "updating firmware",
-}  # fmt: skip
-SAFETY_MODES = {
-    1: "normal", 2: "reduced", 3: "protective stop", 4: "recovery", 5: "safeguard stop", 6: "system emergency stop",
-    7: "emergency stop", 8: "violation", 9: "fault",
-}  # fmt: skip
 CONNECT_LIMIT_S = 20.0  # the library's constructors know no timeout: the process is ended instead
 START_LIMIT_S = 1.0
 LONGEST_WAIT_S = 0.1  # between two checks of the link: a stall of this process is no silence of the controller
-
-
-class LinkLostError(ArmError):
-    """The controller is gone or silent.  Call nothing any more: end the process."""
 
 
 @dataclass(frozen=True)
@@ -61,49 +46,6 @@ class Ur5Settings:
     link_timeout_s: float = 0.5
     tcp_tolerance_m: float = 0.001
     payload_tolerance_kg: float = 0.3
-
-
-class Reading(NamedTuple):
-    """The arm as the controller last reported it."""
-
-    timestamp_s: float  # controller's clock
-    q: list[float]  # (6,) rad
-    qd: list[float]  # (6,) rad/s
-    tcp: list[float]  # (6,) base_T_tcp: m and rotation vector
-    speed: list[float]  # (6,) m/s and rad/s in base
-    force: list[float]  # (6,) N and Nm in base
-    robot_mode: int
-    safety_mode: int
-    runtime_state: int
-    speed_scaling: float  # 0..1
-
-    @property
-    def safe(self) -> bool:
-        """Powered, brakes released, no safety stop."""
-        return self.robot_mode == RUNNING and self.safety_mode in (NORMAL, REDUCED)
-
-    @property
-    def program_running(self) -> bool:
-        return self.runtime_state == PLAYING
-
-    def pose(self) -> Array:
-        """base_T_tcp (4, 4)."""
-        return geometry.pose(self.tcp[:3], geometry.rotation(self.tcp[3:]))
-
-    def trouble(self) -> str:
-        """Why the arm would not move, in one line; empty if it would."""
-        if self.safety_mode == PROTECTIVE_STOP:
-            return "protective stop: look for the cause, then unlock it on the pendant"
-        if self.safety_mode not in (NORMAL, REDUCED):
-            return f"{SAFETY_MODES.get(self.safety_mode, self.safety_mode)}: release it and power the arm on"
-        if self.robot_mode != RUNNING:
-            mode = ROBOT_MODES.get(self.robot_mode, self.robot_mode)
-            return f"robot mode is {mode}: power the arm on and release its brakes on the pendant"
-        if not self.program_running:
-            return "the control program does not run on the controller"
-        if self.speed_scaling <= 0.001:
-            return "the speed slider is at 0: raise it on the pendant"
-        return ""
 
 
 class Ur5:

@@ -19,6 +19,10 @@ class ArmError(RuntimeError):
     """The arm cannot be used; the message names what was found and what to do."""
 
 
+class LinkLostError(ArmError):
+    """The controller is gone or silent.  Call nothing any more: end the process."""
+
+
 class Version(NamedTuple):
     """URControl version of a controller: 3.x is CB3, 5.x e-Series."""
 

@@ -18,35 +18,19 @@ from std_srvs.srv import Trigger
 
 from kovis_msgs.msg import ArmStatus
 from kovis_ros import conversions
-from kovis_ros.drivers.arm_loop import ArmLoop, Limits, Mode
+from kovis_ros.drivers.arm import Reading
+from kovis_ros.drivers.arm_limits import Limits
+from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.robotiq import Robotiq
-from kovis_ros.drivers.ur5 import Reading, Ur5, Ur5Settings
+from kovis_ros.drivers.ur5 import Ur5, Ur5Settings
 from kovis_ros.drivers.ur_link import ArmError, end_process
 from kovis_ros.method.kinematics import ARMS, JOINT_NAMES
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.arm_actions import GripperAction, MoveRelativeAction
 from kovis_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report, Window
-from kovis_ros.nodes.parameters import Parameter, declare
+from kovis_ros.nodes.parameters import declare
+from kovis_ros.nodes.ur5_parameters import PARAMETERS
 
-PARAMETERS = (
-    Parameter("robot_ip", "127.0.0.1", "address of the controller"),
-    Parameter("arm", "ur5", "model, for the check whether a move stays in reach", choices=tuple(ARMS)),
-    Parameter("gripper", "robotiq", "what is on the flange", choices=("robotiq", "none")),
-    Parameter("rate_hz", 125.0, "commands to the arm [Hz]", 25.0, 125.0),
-    Parameter("setpoint_timeout_s", 0.1, "without a fresh twist for this long the arm brakes [s]", 0.02, 1.0),
-    Parameter("future_tolerance_s", 0.05, "a stamp further ahead of our clock is invalid [s]", 0.0, 1.0),
-    Parameter("max_linear_mps", 0.05, "twists are shrunk to this [m/s]", 0.001, 0.25),
-    Parameter("max_angular_radps", 0.3, "twists are shrunk to this [rad/s]", 0.001, 1.5),
-    Parameter("acceleration_mps2", 1.0, "ramp of the tool; counts for rad/s^2 too [m/s^2]", 0.05, 5.0),
-    Parameter("deceleration_mps2", 3.0, "braking of the tool; counts for rad/s^2 too [m/s^2]", 0.05, 10.0),
-    Parameter("watchdog_hz", 10.0, "the controller stops the arm when we are slower [Hz]", 5.0, 50.0),
-    Parameter("link_timeout_s", 0.5, "silence of the controller that counts as a lost link [s]", 0.1, 2.0),
-    Parameter("recovery_s", 2.0, "wait before the program is uploaded again once the robot is safe [s]", 0.1, 60.0),
-    Parameter("tcp_offset_m", 0.170, "TCP expected on the controller, along tool0 z [m]", 0.0, 1.0),
-    Parameter("payload_kg", -1.0, "payload expected on the controller; negative: any [kg]", -1.0, 20.0),
-    Parameter("gripper_force", 0.3, "grip where a goal names none, share of the range", 0.0, 1.0),
-    Parameter("halt_commands", 5, "zero twists sent at the end", 1, 100),
-)
 LINK_LOST = 4  # exit code
 STUCK_S, STUCK_RECOVERING_S = 1.0, 10.0
 WATCH_PERIOD_S = 0.02
@@ -56,7 +40,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Ur5Node(Node):  # type: ignore[misc]
-    """Topics and actions on one side, the arm's thread on the other; see ``PARAMETERS`` and the interface table."""
+    """Topics and actions on one side, the arm's thread on the other; see ``ur5_parameters`` and the interface table."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("ur5", automatically_declare_parameters_from_overrides=True, **options)

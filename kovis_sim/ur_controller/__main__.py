@@ -8,8 +8,9 @@ import sys
 import time
 
 from kovis_sim.shared_state import SharedState, StateError
-from kovis_sim.ur_controller.controller import HOME, Controller, Settings
+from kovis_sim.ur_controller.controller import Controller
 from kovis_sim.ur_controller.server import Server, serve
+from kovis_sim.ur_controller.settings import HOME, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple
 
@@ -12,46 +11,18 @@ import numpy.typing as npt
 
 from kovis_ros.method.kinematics import ARMS
 from kovis_sim.shared_state import NAN, ArmState, SharedState
-from kovis_sim.ur_controller.gripper import OPEN_M, Gripper
+from kovis_sim.ur_controller.gripper import Gripper
 from kovis_sim.ur_controller.motion import ArmMotion, MotionFaultError, stop_tool
 from kovis_sim.ur_controller.program import ControlProgram, ProgramError
 from kovis_sim.ur_controller.registers import Registers
 from kovis_sim.ur_controller.safety import RobotMode, Runtime, SafetyMode
 from kovis_sim.ur_controller.script import Script
+from kovis_sim.ur_controller.settings import Settings
 
-HOME = (0.0, -1.57, 1.57, -1.57, -1.57, 0.0)
 START_DELAY_S = 0.1  # compiling an uploaded script
 PROGRAM_STOP_MPS2 = 2.0  # assumed deceleration when a program is stopped
 CELL_TIMEOUT_S = 1.0  # an older report of the cell counts as no contact
 TRACE_S = 60
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the installation of a real controller would hold, and how this one behaves where the real one is unsure."""
-
-    arm: str = "ur5"
-    q: tuple[float, ...] = HOME
-    tcp_offset_m: float = 0.170
-    payload_kg: float = 1.0
-    opening_m: float = OPEN_M
-    force_limit_n: float = 150.0
-    stop_pauses: bool = True  # a protective stop pauses the program; False: it stops it
-    unlock_after_s: float = 5.0
-    remote_control: bool = True
-    powered: bool = True
-
-    @property
-    def e_series(self) -> bool:
-        return self.arm.endswith("e")
-
-    @property
-    def rate_hz(self) -> int:
-        return 500 if self.e_series else 125
-
-    @property
-    def version(self) -> tuple[int, int, int, int]:
-        return (5, 12, 6, 1102099) if self.e_series else (3, 15, 8, 106339)
 
 
 class Watchdog(NamedTuple):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from kovis_ros.method import geometry
 from kovis_sim.ur_controller.controller import Controller
+from kovis_sim.ur_controller.pose_vector import vector_of
 from kovis_sim.ur_controller.rtde import E_SERIES_ONLY, OUTPUT_TYPES, Recipe
 from kovis_sim.ur_controller.safety import POWER_ON_BIT, PROGRAM_BIT, SAFETY_BITS, RobotMode, Runtime
 
@@ -108,5 +106,4 @@ class Outputs:
         return self._cache[key]
 
     def _pose(self) -> Sequence[float]:
-        pose = self._controller.arm.pose()
-        return tuple(np.concatenate([pose[:3, 3], geometry.rotvec(pose[:3, :3])]).tolist())
+        return tuple(vector_of(self._controller.arm.pose()).tolist())

@@ -7,7 +7,6 @@ starts a thread that re-issues its last target for ever; only a speed stop ends 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,9 @@ from kovis_sim.ur_controller.motion import (
     stop_joints,
     stop_tool,
 )
+from kovis_sim.ur_controller.pose_vector import pose_of, vector_of
 from kovis_sim.ur_controller.registers import Registers
+from kovis_sim.ur_controller.robot_services import RobotServices
 from kovis_sim.ur_controller.speed_thread import SpeedThread
 
 Array = npt.NDArray[np.float64]
@@ -36,18 +37,6 @@ REALTIME = frozenset({6, 9, 10, 11, 24, 25, 26, 27, 38, 58, 66, 67, 68, 69, 70, 
 
 class ProgramError(RuntimeError):
     """The script ends with an error, as it would on the controller."""
-
-
-class RobotServices(Protocol):
-    """What the script may ask of the controller it runs on."""
-
-    arm: ArmMotion
-
-    def zero_force(self) -> None: ...
-
-    def set_payload(self, mass_kg: float, centre_m: Array) -> None: ...
-
-    def set_watchdog(self, min_hz: float) -> None: ...
 
 
 class ControlProgram:
@@ -128,24 +117,24 @@ class ControlProgram:
             15: self._speed_stop,
             17: lambda: self.robot.set_payload(self._in(0, 1)[0], self._in(1, 3)),
             26: lambda: self._answer([self.dt]),
-            28: lambda: self._answer(_vector(self.arm.pose())),
+            28: lambda: self._answer(vector_of(self.arm.pose())),
             29: self._set_tcp,
             30: lambda: self._solve(self._in(6, 6)),
             31: self._protective_stop,
             33: lambda: self._stop(stop_tool),
             34: lambda: self._stop(stop_joints),
             35: lambda: self.robot.set_watchdog(self._in(0, 1)[0]),
-            36: lambda: self._answer_int(len(inverse(self._flange(_pose(self._in(0, 6))), self.arm.arm)) > 0),
+            36: lambda: self._answer_int(len(inverse(self._flange(pose_of(self._in(0, 6))), self.arm.arm)) > 0),
             37: lambda: self._answer_int(bool(np.all(np.abs(self._in(0, 6)) <= self.arm.arm.max_joint_rad))),
-            39: lambda: self._answer(_vector(_pose(self._in(0, 6)) @ _pose(self._in(6, 6)))),
-            40: lambda: self._answer(_vector(self.arm.flange_T_tcp)),
-            43: lambda: self._answer(_vector(self.arm.pose())),
-            44: lambda: self._answer(_vector(forward(self._in(0, 6), self.arm.arm) @ _pose(self._in(6, 6)))),
+            39: lambda: self._answer(vector_of(pose_of(self._in(0, 6)) @ pose_of(self._in(6, 6)))),
+            40: lambda: self._answer(vector_of(self.arm.flange_T_tcp)),
+            43: lambda: self._answer(vector_of(self.arm.pose())),
+            44: lambda: self._answer(vector_of(forward(self._in(0, 6), self.arm.arm) @ pose_of(self._in(6, 6)))),
             46: lambda: self._solve(self.arm.q),
             47: lambda: self._answer_int(self.arm.standing),
-            58: lambda: self._answer(_vector(forward(self.arm.q, self.arm.arm))),
-            60: lambda: self._answer_int(len(inverse(self._flange(_pose(self._in(0, 6))), self.arm.arm)) > 0),
-            61: lambda: self._answer_int(len(inverse(self._flange(_pose(self._in(0, 6))), self.arm.arm)) > 0),
+            58: lambda: self._answer(vector_of(forward(self.arm.q, self.arm.arm))),
+            60: lambda: self._answer_int(len(inverse(self._flange(pose_of(self._in(0, 6))), self.arm.arm)) > 0),
+            61: lambda: self._answer_int(len(inverse(self._flange(pose_of(self._in(0, 6))), self.arm.arm)) > 0),
         }
 
     # moves
@@ -217,7 +206,7 @@ class ControlProgram:
 
     def _solve(self, q_near: Array) -> None:
         try:
-            self._answer(nearest(self._flange(_pose(self._in(0, 6))), q_near, self.arm.arm))
+            self._answer(nearest(self._flange(pose_of(self._in(0, 6))), q_near, self.arm.arm))
         except Unreachable as error:
             raise ProgramError(f"get_inverse_kin: {error}") from None
 
@@ -225,17 +214,17 @@ class ControlProgram:
         raise MotionFaultError("asked for by the program")
 
     def _set_tcp(self) -> None:
-        self.arm.flange_T_tcp = _pose(self._in(0, 6))
+        self.arm.flange_T_tcp = pose_of(self._in(0, 6))
 
     def _joint_target(self) -> Array:
         return self._in(0, 6)
 
     def _pose_target(self) -> Array:
-        return _pose(self._in(0, 6))
+        return pose_of(self._in(0, 6))
 
     def _joint_target_of_pose(self) -> Array:
         try:
-            return nearest(self._flange(_pose(self._in(0, 6))), self.arm.q, self.arm.arm)
+            return nearest(self._flange(pose_of(self._in(0, 6))), self.arm.q, self.arm.arm)
         except Unreachable as error:
             raise ProgramError(f"get_inverse_kin: {error}") from None
 
@@ -255,14 +244,3 @@ class ControlProgram:
 
     def _answer_int(self, value: bool) -> None:
         self.registers.int_out(1, int(value))
-
-
-def _pose(vector: Array) -> Array:
-    pose = np.eye(4)
-    pose[:3, :3] = geometry.rotation(vector[3:])
-    pose[:3, 3] = vector[:3]
-    return pose
-
-
-def _vector(pose: Array) -> Array:
-    return np.concatenate([pose[:3, 3], geometry.rotvec(pose[:3, :3])])

@@ -1,0 +1,37 @@
+"""Settings of the simulated controller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kovis_sim.ur_controller.gripper import OPEN_M
+
+HOME = (0.0, -1.57, 1.57, -1.57, -1.57, 0.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the installation of a real controller would hold, and how this one behaves where the real one is unsure."""
+
+    arm: str = "ur5"
+    q: tuple[float, ...] = HOME
+    tcp_offset_m: float = 0.170
+    payload_kg: float = 1.0
+    opening_m: float = OPEN_M
+    force_limit_n: float = 150.0
+    stop_pauses: bool = True  # a protective stop pauses the program; False: it stops it
+    unlock_after_s: float = 5.0
+    remote_control: bool = True
+    powered: bool = True
+
+    @property
+    def e_series(self) -> bool:
+        return self.arm.endswith("e")
+
+    @property
+    def rate_hz(self) -> int:
+        return 500 if self.e_series else 125
+
+    @property
+    def version(self) -> tuple[int, int, int, int]:
+        return (5, 12, 6, 1102099) if self.e_series else (3, 15, 8, 106339)
