@@ -73,17 +73,19 @@ def _set(rs: Any, sensor: Any, name: str, value: float, warnings: list[str]) -> 
     limits = sensor.get_option_range(option)
     if not limits.min <= value <= limits.max:
         raise CameraError(f"{name} = {value:g} is out of the camera's range: give {limits.min:g} to {limits.max:g}")
+    if limits.step > 0.0:
+        value = limits.min + round((value - limits.min) / limits.step) * limits.step  # others are refused
     if not _write(sensor, option, value):
         found = sensor.get_option(option)
         warnings.append(f"{name} is {found:g} after it was set to {value:g}: another program may hold it")
 
 
 def _write(sensor: Any, option: Any, value: float) -> bool:
-    """Set and read back; the camera may round to a step."""
+    """Set and read back, which tells more than the library's errors."""
     if sensor.is_option_read_only(option):
         return bool(sensor.get_option(option) == value)
     try:
         sensor.set_option(option, value)
-    except RuntimeError:  # all errors of the library are; what counts is what is read back
+    except RuntimeError:
         pass
     return bool(abs(sensor.get_option(option) - value) < max(sensor.get_option_range(option).step, 1e-6))

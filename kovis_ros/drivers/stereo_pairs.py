@@ -91,7 +91,8 @@ class FramePairs:
     def _count_gap(self, left: Frame) -> None:
         """Numbers that came on neither side were lost before they reached us."""
         if self._last is not None and 1 < left.number - self._last.number < RESTART:
-            between = set(range(self._last.number + 1, left.number))
-            self.dropped["lost"] += len(between - self._evicted)
+            missing = set(range(self._last.number + 1, left.number)) - self._evicted
+            if missing:
+                self.dropped["lost"] += len(missing)
         self._evicted.clear()
         self._last = left
