@@ -66,7 +66,8 @@ class ArmLoop:
         wanted = np.asarray(tool_twist, dtype=float)
         if wanted.shape != (6,) or not np.isfinite(wanted).all():
             raise ValueError(f"twist {wanted.tolist()} is not six finite numbers")
-        twist = self._clamped(wanted)
+        twist = self.limits.clamp(wanted)
+        self.counts["clamped"] += twist is not wanted
         with self._lock:
             if twist.any():
                 self._disturb(now)
@@ -170,7 +171,7 @@ class ArmLoop:
         twist = move.step(reading, now)
         if move.ending is None:
             self.mode = Mode.MOVING
-            self._command(self._clamped(twist), reading)
+            self._command(self.limits.clamp(twist), reading)
             return
         self._rest()
         self._end(move, *move.ending)
@@ -237,8 +238,3 @@ class ArmLoop:
         if now - self._busy_s < self.limits.setpoint_timeout_s:
             return "the arm follows twists: end the goal that sends them first"
         return ""
-
-    def _clamped(self, twist: Array) -> Array:
-        shrunk = self.limits.clamp(twist)
-        self.counts["clamped"] += shrunk is not twist
-        return shrunk
