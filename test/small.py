@@ -9,5 +9,4 @@ def task(epochs: int = 2, **training: object) -> Task:
     """pick_mug with tiny networks and short epochs."""
     model = ModelConfig(keypoints=4, image_size=64, growth=8, layers=(1, 2), decoder_layers=(1, 1), servo_hidden=(32,))
     recipe = TrainingConfig(epochs=epochs, batch=8, validation_share=0.2, augment=AugmentConfig())
-    return dataclasses.replace(load_task("pick_mug"), model=model,
-                               training=dataclasses.replace(recipe, **training))  # type: ignore[arg-type]
+    return dataclasses.replace(load_task("pick_mug"), model=model, training=dataclasses.replace(recipe, **training))  # type: ignore[arg-type]

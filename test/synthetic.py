@@ -29,8 +29,9 @@ class Sample(NamedTuple):
     displacement: NDArray[np.float32]
 
 
-def draw(rng: np.random.Generator, displacement: NDArray[np.float64], eye: int, tilt: NDArray[np.float64]
-         ) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.uint8]]:
+def draw(
+    rng: np.random.Generator, displacement: NDArray[np.float64], eye: int, tilt: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.uint8]]:
     """Image, depth and segmentation of one eye: a textured disc behind two bars."""
     y, x = np.mgrid[:SIZE, :SIZE].astype(float)
     image = 90.0 + 60.0 * np.sin(x * rng.uniform(0.02, 0.4) + y * rng.uniform(0.02, 0.4) + rng.uniform(0, 6))
@@ -59,8 +60,17 @@ def sample(rng: np.random.Generator, rollout: int = 0) -> Sample:
     tilt = rng.uniform(-6.0, 6.0, 2)
     left, right = (draw(rng, displacement, eye, tilt) for eye in (0, 1))
     unit, speed = motion.label(displacement)
-    return Sample(rollout, left[0], right[0], np.stack([left[1], right[1]]), np.stack([left[2], right[2]]), K,
-                  unit.astype(np.float32), speed, displacement.astype(np.float32))
+    return Sample(
+        rollout,
+        left[0],
+        right[0],
+        np.stack([left[1], right[1]]),
+        np.stack([left[2], right[2]]),
+        K,
+        unit.astype(np.float32),
+        speed,
+        displacement.astype(np.float32),
+    )
 
 
 def samples(count: int, seed: int = 0, steps: int = 5) -> Iterator[Sample]:

@@ -14,9 +14,12 @@ from kovis_ros.method.config import AugmentConfig
 @pytest.fixture(scope="module")
 def raw() -> Raw:
     g = torch.Generator().manual_seed(0)
-    return Raw(torch.randint(0, 256, (4, 2, 128, 128), generator=g, dtype=torch.uint8),
-               torch.randint(0, 3, (4, 2, 128, 128), generator=g, dtype=torch.uint8),
-               torch.rand((4, 2, 64, 64), generator=g), torch.randint(0, 3, (4, 2, 64, 64), generator=g))
+    return Raw(
+        torch.randint(0, 256, (4, 2, 128, 128), generator=g, dtype=torch.uint8),
+        torch.randint(0, 3, (4, 2, 128, 128), generator=g, dtype=torch.uint8),
+        torch.rand((4, 2, 64, 64), generator=g),
+        torch.randint(0, 3, (4, 2, 64, 64), generator=g),
+    )
 
 
 OFF = AugmentConfig(**{field.name: 0.0 for field in dataclasses.fields(AugmentConfig)})

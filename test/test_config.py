@@ -32,20 +32,23 @@ def test_settings_are_frozen() -> None:
         from_dict(MINIMAL).model.rho = 1.0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"colour": 1}, "key 'colour' is unknown: known are name, target"),
-    ({"model": {"rho": "wide"}}, "model: rho is 'wide': a float is needed"),
-    ({"model": {"keypoints": 2.5}}, "keypoints is 2.5: a int is needed"),
-    ({"model": {"keypoints": True}}, "keypoints is True"),
-    ({"model": 3}, "model is 3: a mapping"),
-    ({"camera": {"baseline_range_m": [0.06, 0.04]}}, "the lower limit comes first"),
-    ({"camera": {"eye_m": [0.0, 0.1]}}, "3 values are needed"),
-    ({"axes": ["x", "yaw"]}, "axes: axis 'yaw' is unknown"),
-    ({"axes": ["x", "x"]}, "name each commanded axis once"),
-    ({"axes": []}, "name each commanded axis once"),
-    ({"servo": {"converged_speed": 0.3}}, "servo.converged_speed 0.3 must be below"),
-    ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "key 'colour' is unknown: known are name, target"),
+        ({"model": {"rho": "wide"}}, "model: rho is 'wide': a float is needed"),
+        ({"model": {"keypoints": 2.5}}, "keypoints is 2.5: a int is needed"),
+        ({"model": {"keypoints": True}}, "keypoints is True"),
+        ({"model": 3}, "model is 3: a mapping"),
+        ({"camera": {"baseline_range_m": [0.06, 0.04]}}, "the lower limit comes first"),
+        ({"camera": {"eye_m": [0.0, 0.1]}}, "3 values are needed"),
+        ({"axes": ["x", "yaw"]}, "axes: axis 'yaw' is unknown"),
+        ({"axes": ["x", "x"]}, "name each commanded axis once"),
+        ({"axes": []}, "name each commanded axis once"),
+        ({"servo": {"converged_speed": 0.3}}, "servo.converged_speed 0.3 must be below"),
+        ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
+    ],
+)
 def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         from_dict({**MINIMAL, **change})

@@ -47,10 +47,13 @@ def test_depth_is_the_mean_of_the_pixels_of_the_class() -> None:
 def test_a_larger_image_is_cropped_as_on_the_robot() -> None:
     K = np.array([[425.0, 0.0, 423.5], [0.0, 425.0, 239.5], [0.0, 0.0, 1.0]])
     sample = synthetic.sample(np.random.default_rng(0))
-    grow = [np.pad(a.repeat(3, -1).repeat(3, -2), [(0, 0)] * (a.ndim - 2) + [(48, 48), (232, 232)])
-            for a in (sample.left, sample.right, sample.depth, sample.segmentation)]
-    packed = dataset.pack(sample._replace(left=grow[0], right=grow[1], depth=grow[2], segmentation=grow[3], K=K),
-                          (53.0, 63.0))
+    grow = [
+        np.pad(a.repeat(3, -1).repeat(3, -2), [(0, 0)] * (a.ndim - 2) + [(48, 48), (232, 232)])
+        for a in (sample.left, sample.right, sample.depth, sample.segmentation)
+    ]
+    packed = dataset.pack(
+        sample._replace(left=grow[0], right=grow[1], depth=grow[2], segmentation=grow[3], K=K), (53.0, 63.0)
+    )
     assert packed["images"].shape == (2, 128, 128) and packed["mask"].shape == (2, 128, 128)
     # the 384 px picture fills 0.8 of the 480 px crop, so the share of object pixels falls to 0.64
     assert (packed["mask"] > 0).mean() == pytest.approx(0.64 * (sample.segmentation > 0).mean(), rel=0.05)

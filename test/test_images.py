@@ -20,7 +20,8 @@ def test_a_centred_square_of_848x480_sees_59_degrees() -> None:
 
 def test_a_wide_camera_is_cropped_to_the_trained_view() -> None:
     # f = 300 px: 63 deg are 2 x 300 x tan(31.5 deg) = 367.7 px
-    crop = images.crop_for(np.diag([300.0, 300.0, 1.0]) + [[0, 0, 319.5], [0, 0, 239.5], [0, 0, 0]], (480, 640), (53, 63))
+    K = np.array([[300.0, 0.0, 319.5], [0.0, 300.0, 239.5], [0.0, 0.0, 1.0]])
+    crop = images.crop_for(K, (480, 640), (53.0, 63.0))
     assert crop.side == pytest.approx(367.68, abs=0.05) and crop.x == pytest.approx(319.5 - crop.side / 2)
 
 

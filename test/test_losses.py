@@ -17,8 +17,8 @@ def points(*rows: tuple[float, float, float]) -> Tensor:
 
 
 def test_proximity_of_two_keypoints() -> None:
-    # distance 0.05, gamma 20: exp(-1); confidences 0.5 and 0.8: 0.4 exp(-1)
-    found = losses.proximity(points((0.0, 0.0, 0.5), (0.03, 0.04, 0.8)), 20.0)
+    # squared distance 0.05, gamma 20: exp(-1); confidences 0.5 and 0.8: 0.4 exp(-1)
+    found = losses.proximity(points((0.0, 0.0, 0.5), (0.1, 0.2, 0.8)), 20.0)
     assert float(found) == pytest.approx(0.4 * math.exp(-1.0), rel=1e-3)
 
 
@@ -27,8 +27,8 @@ def test_proximity_sums_each_pair_once() -> None:
     assert float(losses.proximity(points(*[(0.1, 0.1, 1.0)] * 3), 20.0)) == pytest.approx(3.0, rel=5e-3)
 
 
-def test_proximity_pushes_apart_even_at_the_same_place() -> None:
-    place = points((0.1, 0.1, 1.0), (0.1001, 0.1, 1.0)).requires_grad_()
+def test_proximity_pushes_apart() -> None:
+    place = points((0.1, 0.1, 1.0), (0.15, 0.1, 1.0)).requires_grad_()
     losses.proximity(place, 20.0).backward()
     assert place.grad is not None and torch.isfinite(place.grad).all()
     assert place.grad[0, 0, 0] > 0 > place.grad[0, 1, 0]  # descent moves them apart
@@ -52,7 +52,9 @@ def test_anchor_is_the_cross_entropy_of_the_share_on_the_own_object() -> None:
     segmentation = torch.zeros(1, 2, 2, dtype=torch.int64)
     segmentation[0, 0, 0], segmentation[0, 1, 1] = 1, 2
     attention = torch.tensor([[[[0.7, 0.1], [0.1, 0.1]], [[0.6, 0.1], [0.1, 0.2]]]])
-    assert float(losses.anchor(attention, segmentation)) == pytest.approx(-(math.log(0.7) + math.log(0.2)) / 2, rel=1e-4)
+    assert float(losses.anchor(attention, segmentation)) == pytest.approx(
+        -(math.log(0.7) + math.log(0.2)) / 2, rel=1e-4
+    )
 
 
 def test_anchor_leaves_out_an_object_that_is_not_seen() -> None:
@@ -73,6 +75,11 @@ def test_depth_counts_known_depth_of_objects_only() -> None:
     target = torch.tensor([[[0.0, 0.0], [0.0, math.nan]]])
     segmentation = torch.tensor([[[1, 0], [2, 1]]])
     assert float(losses.depth(prediction, target, segmentation)) == pytest.approx((1.0 + 4.0) / 2)
+
+
+def test_hardest_is_the_mean_of_the_largest_errors() -> None:
+    # the largest half of (4, 1, 3, 2) is 4 and 3, of (0, 0, 8, 0) it is 8 and 0: means 3.5 and 4
+    assert float(losses.hardest(torch.tensor([[4.0, 1.0, 3.0, 2.0], [0.0, 0.0, 8.0, 0.0]]), 0.5)) == pytest.approx(3.75)
 
 
 def test_direction_is_scaled_by_the_speed() -> None:
@@ -114,9 +121,14 @@ def make_batch(size: int = 64, axes: int = 4) -> losses.Batch:
     g = torch.Generator().manual_seed(0)
     displacement = 0.02 * torch.randn((2, axes), generator=g)
     length = displacement.norm(dim=-1)
-    return losses.Batch(torch.randn((2, 2, size, size), generator=g), torch.rand((2, 2, 64, 64), generator=g),
-                        torch.randint(0, 3, (2, 2, 64, 64), generator=g), displacement / length[:, None],
-                        1.0 - torch.exp(-200.0 * length), displacement)
+    return losses.Batch(
+        torch.randn((2, 2, size, size), generator=g),
+        torch.rand((2, 2, 64, 64), generator=g),
+        torch.randint(0, 3, (2, 2, 64, 64), generator=g),
+        displacement / length[:, None],
+        1.0 - torch.exp(-200.0 * length),
+        displacement,
+    )
 
 
 def test_total_is_the_weighted_sum_and_every_weight_has_a_term() -> None:
@@ -125,6 +137,6 @@ def test_total_is_the_weighted_sum_and_every_weight_has_a_term() -> None:
     network = Network(load_task("pick_mug")).eval()
     config, batch = LossConfig(), make_batch(network.map_size * network.encoder.fold)
     parts = losses.terms(network(batch.images), batch, config, 200.0, (torch.tensor(0.2), torch.tensor(0.05)))
-    assert set(parts) == {name for name in LossConfig.__dataclass_fields__ if name != "gamma"}
+    assert set(parts) == {name for name in LossConfig.__dataclass_fields__ if name not in ("gamma", "hardest")}
     expected = sum(getattr(config, name) * float(value.detach()) for name, value in parts.items())
     assert float(losses.total(parts, config).detach()) == pytest.approx(expected, rel=1e-5)

@@ -64,8 +64,16 @@ def finished(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_checkpoints_curves_and_pictures(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
-    assert {"best.safetensors", "last.safetensors", "metrics.csv", "curves.png", "epoch_001.png", "epoch_002.png",
-            "run.json", "state.pt"} == names
+    assert {
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.csv",
+        "curves.png",
+        "epoch_001.png",
+        "epoch_002.png",
+        "run.json",
+        "state.pt",
+    } == names
     rows = list(csv.DictReader((finished / "metrics.csv").open()))
     assert [float(row["epoch"]) for row in rows] == [1.0, 2.0]
     assert float(rows[1]["train_total"]) < float(rows[0]["train_total"])
@@ -73,8 +81,9 @@ def test_a_run_leaves_checkpoints_curves_and_pictures(finished: Path) -> None:
 
 def test_a_killed_run_resumes_to_the_very_same_weights(cache: Cache, finished: Path, tmp_path: Path) -> None:
     here = Path(__file__).resolve()
-    script = KILLED.format(root=str(here.parents[1]), test=str(here.parent), cache=str(cache.path),
-                           out=str(tmp_path / "run"))
+    script = KILLED.format(
+        root=str(here.parents[1]), test=str(here.parent), cache=str(cache.path), out=str(tmp_path / "run")
+    )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120)
     assert killed.returncode == -9, killed.stderr.decode()[-2000:]
     lines: list[str] = []
@@ -123,6 +132,17 @@ def test_a_diverging_loss_ends_the_run(cache: Cache, tmp_path: Path) -> None:
 
     with pytest.raises(TrainError, match="loss is nan at step 0: lower training.learning_rate"):
         run(cache, tmp_path / "run", perturb=spoil)
+
+
+def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_path: Path) -> None:
+    start = finished / "last.safetensors"
+    frozen = small.task(epochs=1, learning_rate=0.0)
+    best = run(cache, tmp_path / "run", task=frozen, start=start)
+    expected = checkpoint.load(start).network.state_dict()["encoder.head.weight"]
+    assert torch.equal(checkpoint.load(best).network.state_dict()["encoder.head.weight"], expected)
+    other = dataclasses.replace(frozen, model=dataclasses.replace(frozen.model, keypoints=5))
+    with pytest.raises(TrainError, match="networks of other sizes: give one"):
+        run(cache, tmp_path / "other", task=other, start=start)
 
 
 def test_schedules() -> None:

@@ -35,9 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto, a probe")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the task's)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order, split and augmentation (default: 0)")
+    parser.add_argument("--start", type=Path, metavar="CHECKPOINT", help="begin with these weights (default: random)")
     parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")
-    parser.add_argument("--trials", type=int, help="closed-loop trials a score (default: the task's); 0: none, the "
-                        "error on the validation split decides")
+    parser.add_argument(
+        "--trials",
+        type=int,
+        help="closed-loop trials a score (default: the task's); 0: none, the error on the validation split decides",
+    )
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: the task's)")
 
 
@@ -56,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / task.name
     precision = {"auto": None, "fp32": "32-true", "bf16": "bf16-mixed"}[args.precision]
     score = scorer(task, out) if task.training.score_trials else None
-    best = train(task, cache, out, args.device, score, seed=args.seed, precision=precision)
+    best = train(task, cache, out, args.device, score, seed=args.seed, precision=precision, start=args.start)
     row = summary(best)
     print(f"best checkpoint: {best} (epoch {row['epoch']})")
     cli.save_json(args.json, {"task": task.name, "checkpoint": str(best), **row})
@@ -84,8 +88,12 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
     from kovis_ros.method.dataset import Cache, build_cache
 
     found = info(bag)
-    about: dict[str, Any] = {"task": found.recording.task, "seed": found.recording.seed, "samples": found.samples,
-                             "bytes": found.size_bytes}
+    about: dict[str, Any] = {
+        "task": found.recording.task,
+        "seed": found.recording.seed,
+        "samples": found.samples,
+        "bytes": found.size_bytes,
+    }
     if found.recording.task != task.name:
         raise ConfigError(f"bag {bag} is of task {found.recording.task!r}: give one of {task.name!r}")
     folder = path or bag.with_name(bag.name + ".cache")
@@ -108,12 +116,10 @@ def scorer(task: Task, out: Path) -> Any:
     def score(policy: ServoPolicy) -> Result:
         candidate = out / "candidate.safetensors"
         checkpoint.save(candidate, task, policy.trained)
-        trials = evaluate(task, partial(Policy.load, candidate), task.training.score_trials, SCORE_SEED,
-                          "train")
+        trials = evaluate(task, partial(Policy.load, candidate), task.training.score_trials, SCORE_SEED, "train")
         candidate.unlink()
         found: Any = summarise(task, trials)
-        return Result(found["success_rate"], found["position_error_m"]["median"],
-                      found["rotation_error_rad"]["median"])
+        return Result(found["success_rate"], found["position_error_m"]["median"], found["rotation_error_rad"]["median"])
 
     return score
 

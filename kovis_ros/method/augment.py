@@ -28,8 +28,9 @@ class Raw(NamedTuple):
 class Augmenter:
     """Random appearance of a batch; the pool of textures is drawn once from the seed."""
 
-    def __init__(self, config: AugmentConfig, image_size: int, seed: int = 0, device: str | torch.device = "cpu",
-                 pool: int = 384) -> None:
+    def __init__(
+        self, config: AugmentConfig, image_size: int, seed: int = 0, device: str | torch.device = "cpu", pool: int = 384
+    ) -> None:
         self.config, self.size = config, image_size
         drawn = textures.pool(np.random.default_rng(seed), pool, 192)
         self.pool = torch.from_numpy(drawn).to(device)

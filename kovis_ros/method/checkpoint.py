@@ -43,8 +43,10 @@ def find(name: str | Path) -> Path:
     folder = Path(__file__).resolve().parents[1] / "weights"
     known = sorted(file.stem for file in folder.glob("*.safetensors"))
     if path.name not in known or path.name != str(name):
-        raise CheckpointError(f"checkpoint {str(name)!r} is unknown: shipped are {', '.join(known) or 'none'}, "
-                              "or give the path of a .safetensors file")
+        raise CheckpointError(
+            f"checkpoint {str(name)!r} is unknown: shipped are {', '.join(known) or 'none'}, "
+            "or give the path of a .safetensors file"
+        )
     return folder / f"{path.name}.safetensors"
 
 
@@ -85,8 +87,10 @@ def load(name: str | Path) -> Checkpoint:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"checkpoint {path} is damaged ({error}): fetch or train it again") from error
     if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"checkpoint {path} is foreign (format {metadata.get('format')!r}, "
-                              f"not {FORMAT!r}): give one that kovis train wrote")
+        raise CheckpointError(
+            f"checkpoint {path} is foreign (format {metadata.get('format')!r}, "
+            f"not {FORMAT!r}): give one that kovis train wrote"
+        )
     try:
         task = from_dict(json.loads(metadata["task"]), f"checkpoint {path}")
         about = json.loads(metadata.get("about", "{}"))
@@ -98,8 +102,10 @@ def load(name: str | Path) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path} does not fit this version ({line}): train it again") from error
     error_max = float((golden_output(network) - golden).abs().max())
     if not error_max <= TOLERANCE:
-        raise CheckpointError(f"checkpoint {path} is off its golden output by {error_max:.2g} (limit {TOLERANCE}): "
-                              "it is damaged, fetch or train it again")
+        raise CheckpointError(
+            f"checkpoint {path} is off its golden output by {error_max:.2g} (limit {TOLERANCE}): "
+            "it is damaged, fetch or train it again"
+        )
     return Checkpoint(task, network, about)
 
 

@@ -65,7 +65,7 @@ class RolloutConfig:
     translation_m: float = 0.070
     rotation_deg: float = 24.0
     tilt_deg: float = 1.0
-    near_power: float = 1.6  # steps at fraction u**near_power of the line: above 1 more images near the goal
+    near_power: float = 1.3  # steps at fraction u**near_power of the line: above 1 more images near the goal
     start_distance_m: Range = (0.020, 0.060)  # closed loop: start of a trial
     start_rotation_deg: float = 20.0
 
@@ -111,8 +111,9 @@ class LossConfig:
     proximity: float = 0.1
     background: float = 0.05
     anchor: float = 0.5  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
-    spread: float = 0.3  # ours: each keypoint in one place, see ``losses.spread``
+    spread: float = 2.0  # ours: each keypoint in one place, see ``losses.spread``
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
+    hardest: float = 0.3  # share of the pixels that depth and segmentation look at, see ``losses.hardest``
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,13 @@ class Labels(NamedTuple):
     displacement: torch.Tensor  # (B, d) m
 
 
-def build_cache(samples: Iterable[Any], path: str | Path, field_of_view_deg: tuple[float, float] = (53.0, 63.0),
-                about: dict[str, Any] | None = None, expected: int = 0) -> Cache:
+def build_cache(
+    samples: Iterable[Any],
+    path: str | Path,
+    field_of_view_deg: tuple[float, float] = (53.0, 63.0),
+    about: dict[str, Any] | None = None,
+    expected: int = 0,
+) -> Cache:
     """Write ``samples`` (``Sample``) to the folder ``path`` and open it; an existing complete one is replaced.
 
     DataError when there are none, when they do not fit each other, or when the disk is full or too small for the
@@ -62,8 +67,10 @@ def build_cache(samples: Iterable[Any], path: str | Path, field_of_view_deg: tup
     final.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(final.parent).free
     if free < expected * SAMPLE_BYTES:
-        raise DataError(f"cache {final} needs {expected * SAMPLE_BYTES / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
-                        "make room or give another --cache")
+        raise DataError(
+            f"cache {final} needs {expected * SAMPLE_BYTES / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
+            "make room or give another --cache"
+        )
     part = final.with_name(final.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -104,8 +111,10 @@ def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]
     pair = np.stack([images.check(sample.left, "left"), images.check(sample.right, "right")])
     segmentation, depth = np.asarray(sample.segmentation), np.asarray(sample.depth)
     if segmentation.shape != pair.shape or depth.shape != pair.shape:
-        raise DataError(f"roll-out {sample.rollout}: images {pair.shape}, segmentation {segmentation.shape} and depth "
-                        f"{depth.shape} differ: record the bag again")
+        raise DataError(
+            f"roll-out {sample.rollout}: images {pair.shape}, segmentation {segmentation.shape} and depth "
+            f"{depth.shape} differ: record the bag again"
+        )
     if pair.shape[1:] != (IMAGE, IMAGE):
         pair, segmentation, depth = _resize(pair, segmentation, depth, sample.K, limits)
     labels = majority(segmentation)
@@ -121,8 +130,13 @@ def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]
     }
 
 
-def _resize(pair: NDArray[np.uint8], segmentation: NDArray[np.uint8], depth: NDArray[np.uint16], K: ArrayLike,
-            limits: tuple[float, float]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
+def _resize(
+    pair: NDArray[np.uint8],
+    segmentation: NDArray[np.uint8],
+    depth: NDArray[np.uint16],
+    K: ArrayLike,
+    limits: tuple[float, float],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
     """The robot's crop at the size of the cache: images averaged, truth by the nearest pixel."""
     crop = images.crop_for(K, (pair.shape[1], pair.shape[2]), limits)
     grey = images.resample(torch.from_numpy(pair), crop, IMAGE).round().clamp(0, 255).numpy().astype(np.uint8)
@@ -208,15 +222,18 @@ class Cache:
 
     def raw(self, index: NDArray[np.int64], device: str | torch.device = "cpu") -> Raw:
         """Images and their truth of samples ``index`` (B,)."""
-        take = {name: torch.from_numpy(self.arrays[name][index]).to(device, non_blocking=True)
-                for name in ("images", "mask", "segmentation")}
+        take = {
+            name: torch.from_numpy(self.arrays[name][index]).to(device, non_blocking=True)
+            for name in ("images", "mask", "segmentation")
+        }
         depth = torch.from_numpy(self.arrays["depth"][index].astype(np.float32)).to(device) * 1e-4
         return Raw(take["images"], take["mask"], depth, take["segmentation"].long())
 
     def labels(self, index: NDArray[np.int64], device: str | torch.device = "cpu") -> Labels:
         """Truth of the servo of samples ``index`` (B,)."""
-        return Labels(*(torch.from_numpy(self.arrays[name][index]).to(device)
-                        for name in ("direction", "speed", "displacement")))
+        return Labels(
+            *(torch.from_numpy(self.arrays[name][index]).to(device) for name in ("direction", "speed", "displacement"))
+        )
 
     def split(self, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices for training and validation, split by whole roll-outs; at least one roll-out on each side."""

@@ -25,10 +25,14 @@ class Batch(NamedTuple):
 
 
 def proximity(keypoints: Tensor, gamma: float) -> Tensor:
-    """Eq. 5 of keypoints (N, K, 3): sum over pairs of a a' exp(-gamma |j - j'|), mean over images."""
+    """Eq. 5 of keypoints (N, K, 3): sum over pairs of a a' exp(-gamma |j - j'|^2), mean over images.
+
+    The print leaves open whether the norm is squared. Squared, gamma = 20 keeps keypoints 10 % of the image apart;
+    unsquared it ends after 2 % and they crowd.
+    """
     place, confidence = keypoints[..., :2], keypoints[..., 2]
     first, second = torch.triu_indices(place.shape[-2], place.shape[-2], 1, device=place.device)
-    gap = torch.sqrt((place[:, first] - place[:, second]).square().sum(-1) + 1e-8)
+    gap = (place[:, first] - place[:, second]).square().sum(-1)
     return (confidence[:, first] * confidence[:, second] * torch.exp(-gamma * gap)).sum(-1).mean()
 
 
@@ -73,14 +77,24 @@ def spread(attention: Tensor) -> Tensor:
     return (squares - place.square().sum(-1)).mean()
 
 
-def depth(prediction: Tensor, target: Tensor, segmentation: Tensor) -> Tensor:
-    """Mean squared error of depth (N, H, W), in standard deviations, over target and gripper.
+def hardest(errors: Tensor, share: float) -> Tensor:
+    """Mean of the largest ``share`` (0, 1] of the errors (N, ...) of each image, then over images.
+
+    The authors' released training does the same: small parts that decide the motion, such as a handle, are one in a
+    hundred pixels and would drown in the mean over all.
+    """
+    flat = errors.flatten(1)
+    return flat.topk(max(1, round(share * flat.shape[1])), dim=1, sorted=False).values.mean()
+
+
+def depth(prediction: Tensor, target: Tensor, segmentation: Tensor, share: float = 1.0) -> Tensor:
+    """Mean squared error of depth (N, H, W), in standard deviations, over the hardest pixels of target and gripper.
 
     Departure from the paper: the background is left out, because its depth is random and tells nothing of the task.
     """
     mask = ((segmentation > 0) & torch.isfinite(target)).float()
     error = (prediction - torch.nan_to_num(target)).square() * mask
-    return error.sum() / mask.sum().clamp_min(1.0)
+    return hardest(error, share) / (mask.mean().clamp_min(1e-3) if share == 1.0 else 1.0)
 
 
 def direction(prediction: Tensor, label: Tensor, speed: Tensor) -> Tensor:
@@ -119,8 +133,10 @@ def terms(
     standard = torch.where(metres > 0.0, (metres - scale[0]) / scale[1], torch.nan)
     reconstruction, prediction = output.reconstruction, output.prediction
     return {
-        "depth": depth(reconstruction.depth, standard, segmentation),
-        "segmentation": F.cross_entropy(reconstruction.segmentation, segmentation),
+        "depth": depth(reconstruction.depth, standard, segmentation, config.hardest),
+        "segmentation": hardest(
+            F.cross_entropy(reconstruction.segmentation, segmentation, reduction="none"), config.hardest
+        ),
         "direction": direction(prediction.direction, batch.direction, batch.speed),
         "speed": speed(prediction.speed, batch.speed),
         "displacement": displacement(prediction.vector, slope * batch.displacement),

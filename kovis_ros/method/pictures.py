@@ -69,5 +69,13 @@ def _overlay(axis: Any, image: NDArray[np.float32], points: NDArray[np.float32])
     axis.imshow(image, cmap="gray")
     pixels = images.to_pixels(points[:, :2], images.Crop(-0.5, -0.5, float(image.shape[-1])))
     colours = np.linspace(0.0, 1.0, len(points))
-    axis.scatter(pixels[:, 0], pixels[:, 1], c=colours, cmap="hsv", s=24, edgecolors="white", linewidths=0.5,
-                 alpha=np.clip(points[:, 2], 0.05, 1.0))
+    axis.scatter(
+        pixels[:, 0],
+        pixels[:, 1],
+        c=colours,
+        cmap="hsv",
+        s=24,
+        edgecolors="white",
+        linewidths=0.5,
+        alpha=np.clip(points[:, 2], 0.05, 1.0),
+    )

@@ -69,8 +69,10 @@ class ServoPolicy:
         prepared = images.prepare(grey, crop, self.task.model.image_size)[:, 0]
         found = self.network.find(prepared[None])[0].cpu().numpy()
         if not np.isfinite(found).all():
-            raise PolicyError(f"keypoints hold {int((~np.isfinite(found)).sum())} numbers that are not finite: "
-                              "the checkpoint is damaged, fetch or train it again")
+            raise PolicyError(
+                f"keypoints hold {int((~np.isfinite(found)).sum())} numbers that are not finite: "
+                "the checkpoint is damaged, fetch or train it again"
+            )
         left_points, right_points = (in_pixels(points, crop) for points in found)
         return StereoKeypoints(left_points, right_points, size, crop)
 
@@ -83,8 +85,10 @@ class ServoPolicy:
         pair = np.stack([in_network(np.asarray(eye, np.float32), keypoints.crop) for eye in keypoints[:2]])
         expected = (2, self.task.model.keypoints, 3)
         if pair.shape != expected or not np.isfinite(pair).all():
-            raise PolicyError(f"keypoints {pair.shape} with {int((~np.isfinite(pair)).sum())} numbers that are not "
-                              f"finite: {expected} finite ones of task {self.task.name!r} are needed")
+            raise PolicyError(
+                f"keypoints {pair.shape} with {int((~np.isfinite(pair)).sum())} numbers that are not "
+                f"finite: {expected} finite ones of task {self.task.name!r} are needed"
+            )
         prediction = self.network.servo(torch.from_numpy(pair)[None].to(self.device))
         direction = prediction.direction[0].cpu().numpy().astype(np.float32)
         if not np.isfinite(direction).all():

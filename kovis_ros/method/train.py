@@ -49,8 +49,16 @@ class Score(Protocol):
 class Run:
     """One training run: networks, optimiser, place in the data, history; everything in ``out``."""
 
-    def __init__(self, task: Task, cache: Cache, out: Path, device: str, seed: int, precision: str | None,
-                 say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        cache: Cache,
+        out: Path,
+        device: str,
+        seed: int,
+        precision: str | None,
+        say: Callable[[str], None],
+    ) -> None:
         from lightning.fabric import Fabric
 
         self.task, self.cache, self.out, self.seed, self.say = task, cache, out, seed, say
@@ -67,8 +75,9 @@ class Run:
         self.network.depth_mean.fill_(mean)
         self.network.depth_deviation.fill_(deviation)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False).to(self.device)
-        optimiser = torch.optim.AdamW(self.network.parameters(), self.recipe.learning_rate, fused=True,
-                                      weight_decay=self.recipe.weight_decay)
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), self.recipe.learning_rate, fused=True, weight_decay=self.recipe.weight_decay
+        )
         self.fabric = Fabric(accelerator=self.device.type, devices=1, precision=precision)  # type: ignore[arg-type]
         model: Any = torch.compile(self.network) if self.recipe.compile else self.network
         self.model, self.optimiser = self.fabric.setup(model, optimiser)
@@ -90,7 +99,7 @@ class Run:
         """The batch of a step: the same for the same seed, wherever a run was interrupted."""
         epoch, place = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.train_index)
-        index = np.sort(order[place * self.recipe.batch:(place + 1) * self.recipe.batch])
+        index = np.sort(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
         raw = self.cache.raw(index, self.device)
         rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + step)
         pair, depth, segmentation = self.augmenter(raw, rng)
@@ -110,21 +119,32 @@ class Run:
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.model, self.optimiser, max_norm=5.0, error_if_nonfinite=False)
         if not torch.isfinite(loss):
-            raise TrainError(f"loss is {float(loss.detach())} at step {self.step}: lower training.learning_rate "
-                             f"(now {self.recipe.learning_rate}) and start again")
+            raise TrainError(
+                f"loss is {float(loss.detach())} at step {self.step}: lower training.learning_rate "
+                f"(now {self.recipe.learning_rate}) and start again"
+            )
         self.optimiser.step()
         self.step += 1
         schedule.follow(self.average, self.network, self.step, self.recipe.average)
-        return {"total": loss.detach(), "speed_excess": parts["speed"].detach() - losses.speed_floor(batch.speed),
-                **{name: value.detach() for name, value in parts.items()}}
+        return {
+            "total": loss.detach(),
+            "speed_excess": parts["speed"].detach() - losses.speed_floor(batch.speed),
+            **{name: value.detach() for name, value in parts.items()},
+        }
 
     def epoch(self, perturb: Perturb | None, progress_bar: bool) -> None:
         """Train to the end of the current epoch, saving the state on the way."""
         from tqdm import tqdm
 
         number, place = divmod(self.step, self.steps_per_epoch)
-        bar = tqdm(total=self.steps_per_epoch, initial=place, desc=f"epoch {number + 1}/{self.recipe.epochs}",
-                   unit="step", disable=not progress_bar, mininterval=1.0)
+        bar = tqdm(
+            total=self.steps_per_epoch,
+            initial=place,
+            desc=f"epoch {number + 1}/{self.recipe.epochs}",
+            unit="step",
+            disable=not progress_bar,
+            mininterval=1.0,
+        )
         while self.step < (number + 1) * self.steps_per_epoch:
             start = time.perf_counter()
             batch = self.batch(self.step)
@@ -153,9 +173,12 @@ class Run:
         self.average.usual_confidence.fill_(found["usual_confidence"])
         self.network.usual_confidence.fill_(found["usual_confidence"])
         count = self.sums.pop("count")
-        row = {"epoch": float(number), "step": float(self.step),
-               "samples_per_s": count * self.recipe.batch / self.sums["step_s"],
-               "data_share": self.sums.pop("wait_s") / self.sums.pop("step_s")}
+        row = {
+            "epoch": float(number),
+            "step": float(self.step),
+            "samples_per_s": count * self.recipe.batch / self.sums["step_s"],
+            "data_share": self.sums.pop("wait_s") / self.sums.pop("step_s"),
+        }
         row |= {f"train_{name}": value / count for name, value in self.sums.items()}
         row |= {f"validation_{name}": value for name, value in found.items()}
         self.history.append(row)
@@ -182,11 +205,16 @@ class Run:
             key = [0.0, -merit(row["validation_near_position_m"], row["validation_near_rotation_rad"])]
         else:
             result = score(ServoPolicy(self.task, self.average, self.device))
-            row |= {"score_success": result.success, "score_position_m": result.position_m,
-                    "score_rotation_rad": result.rotation_rad}
+            row |= {
+                "score_success": result.success,
+                "score_position_m": result.position_m,
+                "score_rotation_rad": result.rotation_rad,
+            }
             key = [result.success, -merit(result.position_m, result.rotation_rad)]
-            self.say(f"closed loop: success {result.success:.1%}, median {1e3 * result.position_m:.2f} mm "
-                     f"{np.degrees(result.rotation_rad):.2f} deg")
+            self.say(
+                f"closed loop: success {result.success:.1%}, median {1e3 * result.position_m:.2f} mm "
+                f"{np.degrees(result.rotation_rad):.2f} deg"
+            )
         about = {name: f"{value:.6g}" for name, value in row.items()}
         checkpoint.save(self.out / "last.safetensors", self.task, self.average, about)
         if key > self.best or not (self.out / "best.safetensors").exists():
@@ -195,12 +223,30 @@ class Run:
 
     def save(self) -> None:
         """Everything a killed run needs, under a temporary name first."""
-        state = {"network": self.network.state_dict(), "average": self.average.state_dict(),
-                 "optimiser": self.optimiser.state_dict(), "step": self.step, "best": self.best,
-                 "history": self.history, "sums": self.sums}
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "history": self.history,
+            "sums": self.sums,
+        }
         part = self.out / "state.pt.part"
         torch.save(state, part)
         os.replace(part, self.out / "state.pt")
+
+    def start_from(self, path: Path) -> None:
+        """Take the weights of a checkpoint with networks of the same sizes, but none of its figures."""
+        found = checkpoint.load(path)
+        if found.task.model != self.task.model or found.task.axes != self.task.axes:
+            raise TrainError(
+                f"checkpoint {path} has networks of other sizes: give one trained with the same model and axes settings"
+            )
+        own = {"depth_mean", "depth_deviation"}
+        weights = {name: value for name, value in found.network.state_dict().items() if name not in own}
+        self.network.load_state_dict(weights, strict=False)
+        self.average.load_state_dict(weights, strict=False)
 
     def resume(self) -> None:
         """Go on where the state in ``out`` stopped."""
@@ -212,25 +258,50 @@ class Run:
         self.history, self.sums = state["history"], state["sums"]
 
 
-def train(task: Task, cache: Cache, out: str | Path, device: str = "auto",
-          score: Callable[[ServoPolicy], Score] | None = None, *, seed: int = 0, perturb: Perturb | None = None,
-          precision: str | None = None, progress_bar: bool = True, say: Callable[[str], None] = print) -> Path:
+def train(
+    task: Task,
+    cache: Cache,
+    out: str | Path,
+    device: str = "auto",
+    score: Callable[[ServoPolicy], Score] | None = None,
+    *,
+    seed: int = 0,
+    perturb: Perturb | None = None,
+    precision: str | None = None,
+    start: Path | None = None,
+    progress_bar: bool = True,
+    say: Callable[[str], None] = print,
+) -> Path:
     """Train ``task`` on ``cache`` and return the best checkpoint, ``out/best.safetensors``.
 
     An unfinished run of the same settings in ``out`` goes on where it stopped. ``score`` runs a policy in closed loop;
     without it the error near the goal on the validation split decides. ``perturb`` may replace a batch before it is
-    learned from. TrainError when ``out`` holds another run or the loss diverges.
+    learned from; ``start`` is a checkpoint whose weights a new run begins with. TrainError when ``out`` holds another
+    run or the loss diverges.
     """
     if cache.axes != len(task.axes):
-        raise TrainError(f"labels of {cache.path} have {cache.axes} axes, task {task.name!r} has {len(task.axes)}: "
-                         "record the bag for this task")
+        raise TrainError(
+            f"labels of {cache.path} have {cache.axes} axes, task {task.name!r} has {len(task.axes)}: "
+            "record the bag for this task"
+        )
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    claim(folder, {"task": to_dict(task), "seed": seed, "samples": len(cache), "data": cache.about})
+    claim(
+        folder,
+        {
+            "task": to_dict(task),
+            "seed": seed,
+            "samples": len(cache),
+            "data": cache.about,
+            "start": str(start) if start else None,
+        },
+    )
     run = Run(task, cache, folder, device, seed, precision, say)
     if (folder / "state.pt").exists():
         run.resume()
         say(f"resumed at step {run.step} of {run.steps}")
+    elif start is not None:
+        run.start_from(start)
     while run.step < run.steps:
         run.epoch(perturb, progress_bar)
         say(report(run.close_epoch()))
@@ -247,8 +318,10 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
     if path.exists():
         differing = differences(json.loads(path.read_text()), json.loads(json.dumps(settings)))
         if differing:
-            raise TrainError(f"{folder} holds a run with other settings ({', '.join(differing[:5])}): "
-                             "give another --out, or delete it")
+            raise TrainError(
+                f"{folder} holds a run with other settings ({', '.join(differing[:5])}): "
+                "give another --out, or delete it"
+            )
     else:
         part = path.with_suffix(".part")
         part.write_text(json.dumps(settings, indent=1))
@@ -272,11 +345,13 @@ def merit(position_m: float, rotation_rad: float) -> float:
 def report(row: dict[str, float]) -> str:
     """One line on an epoch."""
     v = {name.removeprefix("validation_"): value for name, value in row.items() if name.startswith("validation_")}
-    return (f"epoch {row['epoch']:.0f}: {row['samples_per_s']:.0f} samples/s (data {row['data_share']:.0%}), loss "
-            f"{row['train_total']:.3f} / {v['total']:.3f}, direction {v['direction']:.4f}, speed excess "
-            f"{v['speed_excess']:.4f}, near goal {1e3 * v['near_position_m']:.2f} mm "
-            f"{np.degrees(v['near_rotation_rad']):.2f} deg; keypoints: background {v['background_share']:.1%}, "
-            f"dead {v['dead']:.0f}, jitter {v['jitter']:.2%}")
+    return (
+        f"epoch {row['epoch']:.0f}: {row['samples_per_s']:.0f} samples/s (data {row['data_share']:.0%}), loss "
+        f"{row['train_total']:.3f} / {v['total']:.3f}, direction {v['direction']:.4f}, speed excess "
+        f"{v['speed_excess']:.4f}, near goal {1e3 * v['near_position_m']:.2f} mm "
+        f"{np.degrees(v['near_rotation_rad']):.2f} deg; keypoints: background {v['background_share']:.1%}, "
+        f"dead {v['dead']:.0f}, jitter {v['jitter']:.2%}"
+    )
 
 
 def pick_device(name: str) -> torch.device:

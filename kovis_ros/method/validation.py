@@ -25,8 +25,9 @@ def clean_batch(cache: Cache, index: NDArray[np.int64], size: int, device: torch
 
 
 @torch.no_grad()
-def validate(network: Network, task: Task, cache: Cache, index: NDArray[np.int64], device: torch.device,
-             batch: int = 64) -> dict[str, float]:
+def validate(
+    network: Network, task: Task, cache: Cache, index: NDArray[np.int64], device: torch.device, batch: int = 64
+) -> dict[str, float]:
     """Loss terms and figures by name, over samples ``index``; the network must be in evaluation mode."""
     loss = task.training.loss
     slope = task.servo.label_slope
@@ -34,7 +35,7 @@ def validate(network: Network, task: Task, cache: Cache, index: NDArray[np.int64
     points, noisy, shares, vectors, targets = [], [], [], [], []
     generator = torch.Generator(device).manual_seed(0)
     for start in range(0, len(index), batch):
-        data = clean_batch(cache, index[start:start + batch], task.model.image_size, device)
+        data = clean_batch(cache, index[start : start + batch], task.model.image_size, device)
         output: Output = network(data.images)
         parts = losses.terms(output, data, loss, slope, (network.depth_mean, network.depth_deviation))
         parts["speed_floor"] = losses.speed_floor(data.speed)

@@ -23,9 +23,7 @@ class DenseBlock(nn.Module):
 
     def __init__(self, inputs: int, layers: int, growth: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            ConvBlock(inputs + i * growth, growth, dilation=i + 1) for i in range(layers)
-        )
+        self.layers = nn.ModuleList(ConvBlock(inputs + i * growth, growth, dilation=i + 1) for i in range(layers))
         self.outputs = inputs + layers * growth
 
     def forward(self, x: Tensor) -> Tensor:
