@@ -51,7 +51,7 @@ def test_a_lifted_mug_counts_after_it_hung_for_a_second(scene):
     run_completion(trial, scene)
     assert trial.completed and trial.contacts > 0 and not trial.touched
     assert 0.005 < trial.blocked_opening_m < 0.03  # the handle is between the fingers, and they go on pressing
-    assert trial.force_n > 10.0
+    assert trial.force_n > 1.0  # the mug weighs 2.5 N and hangs in the hooks
 
 
 def test_a_low_lift_does_not_count(scene):
