@@ -27,11 +27,11 @@ class Mug:
     wall: float = 0.004
     height: float = 0.095
     taper: float = 0.94  # radius at the bottom over radius at the rim
-    hole_width: float = 0.026  # from the body to the handle's inner side
+    hole_width: float = 0.032  # from the body to the handle's inner side
     hole_bottom: float = 0.028
     hole_top: float = 0.072
-    bar: float = 0.010  # thickness of the handle seen along the hole
-    depth: float = 0.014  # along the hole's axis
+    bar: float = 0.012  # thickness of the handle seen along the hole
+    depth: float = 0.020  # along the hole's axis
     corner: float = 0.014  # radius of the handle's inner corners
 
     def radius_at(self, z: float) -> float:

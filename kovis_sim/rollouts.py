@@ -47,11 +47,11 @@ def rollout(scene: Scene, seed: int, index: int) -> Iterator[bags.Sample]:
 
 
 def end_displacement(scene: Scene) -> Array:
-    """Displacement (6,) from the goal of a roll-out's far end: uniform in a ball and in an angle, tilt besides."""
+    """Displacement (6,) from the goal of a roll-out's far end: any direction, distance and angle uniform."""
     ranges, rng = scene.task.rollout, scene.rng
     commanded = motion.axis_indices(scene.task.axes)
     move = rng.normal(size=3) * [i in commanded for i in range(3)]
-    reach = ranges.translation_m * rng.random() ** (1.0 / 3.0)
+    reach = ranges.translation_m * rng.random()
     move *= reach / max(float(np.linalg.norm(move)), 1e-9)
     limit, tilt = np.radians(ranges.rotation_deg), np.radians(ranges.tilt_deg)
     turn = [rng.uniform(-limit, limit) if i in commanded else rng.uniform(-tilt, tilt) for i in (3, 4, 5)]

@@ -28,8 +28,8 @@ def rotation(rotvec: ArrayLike) -> Array:
     angle = float(np.sqrt(v @ v))
     k = skew(v)
     if angle < 1e-8:
-        return np.eye(3) + k + 0.5 * k @ k
-    return np.eye(3) + np.sin(angle) / angle * k + (1.0 - np.cos(angle)) / angle**2 * (k @ k)
+        return np.asarray(np.eye(3) + k + 0.5 * k @ k)
+    return np.asarray(np.eye(3) + np.sin(angle) / angle * k + (1.0 - np.cos(angle)) / angle**2 * (k @ k))
 
 
 def rotvec(matrix: ArrayLike) -> Array:
@@ -68,7 +68,7 @@ def from_quaternion(q: ArrayLike) -> Array:
         raise ValueError(f"quaternion {q.tolist()} has no direction: give a non-zero (x, y, z, w)")
     v, w = q[:3] / norm, q[3] / norm
     k = skew(v)
-    return np.eye(3) + 2.0 * w * k + 2.0 * k @ k
+    return np.asarray(np.eye(3) + 2.0 * w * k + 2.0 * k @ k)
 
 
 def pose(translation: ArrayLike = (0.0, 0.0, 0.0), matrix: ArrayLike | None = None) -> Array:
