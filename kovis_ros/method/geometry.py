@@ -39,7 +39,7 @@ def rotvec(matrix: ArrayLike) -> Array:
     sine = float(np.sqrt(v @ v))
     if sine < 1e-12:
         return 2.0 * v
-    return 2.0 * np.arctan2(sine, abs(w)) / sine * v
+    return np.asarray(2.0 * np.arctan2(sine, abs(w)) / sine * v)
 
 
 def quaternion(matrix: ArrayLike) -> Array:
