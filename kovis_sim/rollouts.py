@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import cv2
@@ -89,20 +89,30 @@ def record(
     recording = bags.Recording(task.name, seed, __version__, yaml.safe_dump(to_dict(task), sort_keys=False))
     check_disk(out, rollouts * task.rollout.steps)
     bags.begin(out, recording)
-    numbers = range((rollouts + SHARD - 1) // SHARD)
-    missing = [n for n in numbers if not bags.shard_path(out, n).exists()]
-    done = rollouts - sum(min(SHARD, rollouts - n * SHARD) for n in missing)
+    ranges = {n: range(n * SHARD, min((n + 1) * SHARD, rollouts)) for n in range((rollouts + SHARD - 1) // SHARD)}
+    missing = {n: r for n, r in ranges.items() if _whole(bags.shard_path(out, n)) < len(r) * task.rollout.steps}
+    done = rollouts - sum(map(len, missing.values()))
     if progress:
         progress(done, rollouts)
-    with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
-        ranges = {n: range(n * SHARD, min((n + 1) * SHARD, rollouts)) for n in missing}
-        jobs = [pool.submit(_shard, to_dict(task), seed, bags.shard_path(out, n), ranges[n]) for n in missing]
+    pool = ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    try:
+        jobs = [pool.submit(_shard, to_dict(task), seed, bags.shard_path(out, n), r) for n, r in missing.items()]
         for job in as_completed(jobs):
             done += job.result()
             if progress:
                 progress(done, rollouts)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
     bags.finish(out, recording)
     return rollouts * task.rollout.steps
+
+
+def _whole(shard: Path) -> int:
+    """Samples of a shard that can be kept; 0 for a damaged one, which is recorded again."""
+    try:
+        return bags.shard_samples(shard)
+    except bags.BagError:
+        return 0
 
 
 def check_disk(out: Path, samples: int) -> None:
@@ -119,8 +129,17 @@ def check_disk(out: Path, samples: int) -> None:
 def _shard(task: dict[str, object], seed: int, path: Path, indices: range) -> int:
     """One worker's job: the roll-outs of one shard."""
     scene = _scene(yaml.safe_dump(task))
-    bags.write_shard(path, (sample for i in indices for sample in rollout(scene, seed, i)), scene.task.axes)
+    bags.write_shard(path, _samples(scene, seed, indices), scene.task.axes)
     return len(indices)
+
+
+def _samples(scene: Scene, seed: int, indices: range) -> Iterator[bags.Sample]:
+    """The samples of roll-outs in order; a worker whose parent was killed ends here."""
+    parent = parent_process()
+    for index in indices:
+        if parent is not None and not parent.is_alive():
+            raise SystemExit(1)
+        yield from rollout(scene, seed, index)
 
 
 @lru_cache(maxsize=1)

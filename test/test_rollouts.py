@@ -53,6 +53,13 @@ def test_workers_and_interruptions_do_not_change_the_messages(task, tmp_path, mo
     assert all(same(a, b) and same(a, c) for a, b, c in zip(first, again, alone, strict=False))
 
 
+def test_a_longer_recording_completes_the_last_shard(task, tmp_path):
+    out = tmp_path / "bag"
+    rollouts.record(task, 2, 5, out, workers=1)
+    rollouts.record(task, 4, 5, out, workers=1)
+    assert [(s.rollout, s.step) for s in bags.read_samples(out)] == [(i, k) for i in range(4) for k in range(5)]
+
+
 def test_a_disk_too_small_is_found_before_the_work(task, tmp_path, monkeypatch):
     monkeypatch.setattr(rollouts.shutil, "disk_usage", lambda _: dataclasses.make_dataclass("Usage", ["free"])(10**6))
     with pytest.raises(bags.BagError, match=r"0\.0 GB free and the bag needs about 0\.3 GB"):

@@ -5,7 +5,7 @@ Recording is begin() -> write_shard() as often as needed, from any process and i
 """
 
 from kovis_ros.bags.layout import shard_path, shards
-from kovis_ros.bags.reading import BagInfo, info, read_samples, read_shard
+from kovis_ros.bags.reading import BagInfo, info, read_samples, read_shard, shard_samples
 from kovis_ros.bags.sample import BagError, Recording, Sample, stamp
 from kovis_ros.bags.writing import begin, finish, write_shard
 
@@ -20,6 +20,7 @@ __all__ = [
     "read_samples",
     "read_shard",
     "shard_path",
+    "shard_samples",
     "shards",
     "stamp",
     "write_shard",

@@ -111,3 +111,8 @@ def opened(path: Path) -> Iterator[Any]:
     except Exception as error:  # damaged bytes surface as anything: struct, zstd, index and assertion errors
         reason = str(error) or type(error).__name__
         raise BagError(f"shard {path} is truncated or no MCAP ({reason}): delete it and record again") from error
+
+
+def shard_samples(path: Path) -> int:
+    """Samples in a shard, 0 when it does not exist; BagError when it is damaged."""
+    return summary(path).counts["/kovis/motion"] if path.exists() else 0
