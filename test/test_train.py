@@ -21,10 +21,10 @@ KILLED = """
 import os, sys
 sys.path[:0] = [{root!r}, {test!r}]
 import small, torch
-from kovis_ros.method import train
+from kovis_ros.method import train, training_run
 from kovis_ros.method.dataset import Cache
 torch.set_num_threads(1)
-train.SAVE_EVERY = 3
+training_run.SAVE_EVERY = 3
 count = 0
 def kill(network, batch):
     global count

@@ -1,0 +1,250 @@
+"""One training run: networks, optimiser, place in the data, history; its state survives a kill at any step."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kovis_ros.method import checkpoint, losses, pictures, schedule
+from kovis_ros.method.augment import Augmenter
+from kovis_ros.method.config import Task
+from kovis_ros.method.dataset import Cache
+from kovis_ros.method.losses import Batch
+from kovis_ros.method.networks import Network
+from kovis_ros.method.policy import ServoPolicy
+from kovis_ros.method.validation import clean_batch, validate
+
+SAVE_EVERY = 100  # steps between states that a killed run resumes from
+Perturb = Callable[[Network, Batch], Batch]
+
+
+class TrainError(ValueError):
+    """A run cannot start, go on or resume; the message names the thing, the value and the remedy."""
+
+
+class Score(Protocol):
+    """What the closed loop says of a policy."""
+
+    @property
+    def success(self) -> float:
+        """Share of trials, 0..1."""
+
+    @property
+    def position_m(self) -> float:
+        """Median at the end of a trial."""
+
+    @property
+    def rotation_rad(self) -> float:
+        """Median at the end of a trial."""
+
+
+class Run:
+    """One training run: networks, optimiser, place in the data, history; everything in ``out``."""
+
+    def __init__(self, task: Task, cache: Cache, out: Path, fabric: Any, seed: int, say: Callable[[str], None]) -> None:
+        self.task, self.cache, self.out, self.seed, self.say = task, cache, out, seed, say
+        self.fabric, self.device = fabric, fabric.device
+        torch.manual_seed(seed)
+        self.recipe = task.training
+        self.train_index, self.validation_index = cache.split(self.recipe.validation_share, seed)
+        self.network = Network(task)
+        mean, deviation = cache.depth_statistics(self.train_index[:: max(1, len(self.train_index) // 500)])
+        self.network.depth_mean.fill_(mean)
+        self.network.depth_deviation.fill_(deviation)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False).to(self.device)
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), self.recipe.learning_rate, fused=True, weight_decay=self.recipe.weight_decay
+        )
+        model: Any = torch.compile(self.network) if self.recipe.compile else self.network
+        self.model, self.optimiser = self.fabric.setup(model, optimiser)
+        self.augmenter = Augmenter(self.recipe.augment, task.model.image_size, seed, self.device)
+        self.step, self.best = 0, [-1.0, -math.inf]
+        self.history: list[dict[str, float]] = []
+        self.sums: dict[str, float] = {}
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the training split; the rest of an epoch's shuffle is left out."""
+        return max(1, len(self.train_index) // self.recipe.batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.steps_per_epoch * self.recipe.epochs
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step: the same for the same seed, wherever a run was interrupted."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.train_index)
+        index = np.sort(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
+        raw = self.cache.raw(index, self.device)
+        rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + step)
+        pair, depth, segmentation = self.augmenter(raw, rng)
+        return Batch(pair, depth, segmentation, *self.cache.labels(index, self.device))
+
+    def learn(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the optimiser; the loss terms by name."""
+        progress = self.step / self.steps
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule.learning_rate(progress, self.recipe.learning_rate)
+        rho = schedule.rho(progress, self.recipe.rho_start, self.task.model.rho)
+        self.model.train()
+        scale = (self.network.depth_mean, self.network.depth_deviation)
+        parts = losses.terms(self.model(batch.images, rho), batch, self.recipe.loss, self.task.servo.label_slope, scale)
+        loss = losses.total(parts, self.recipe.loss)
+        self.optimiser.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.model, self.optimiser, max_norm=5.0, error_if_nonfinite=False)
+        if not torch.isfinite(loss):
+            raise TrainError(
+                f"loss is {float(loss.detach())} at step {self.step}: lower training.learning_rate "
+                f"(now {self.recipe.learning_rate}) and start again"
+            )
+        self.optimiser.step()
+        self.step += 1
+        schedule.follow(self.average, self.network, self.step, self.recipe.average)
+        return {
+            "total": loss.detach(),
+            "speed_excess": parts["speed"].detach() - losses.speed_floor(batch.speed),
+            **{name: value.detach() for name, value in parts.items()},
+        }
+
+    def epoch(self, perturb: Perturb | None, bar: Any) -> None:
+        """Train to the end of the current epoch, saving the state on the way; ``bar`` is tqdm's."""
+        last = (self.step // self.steps_per_epoch + 1) * self.steps_per_epoch
+        while self.step < last:
+            start = time.perf_counter()
+            batch = self.batch(self.step)
+            self.add("wait_s", time.perf_counter() - start)
+            if perturb is not None:
+                batch = perturb(self.network, batch)
+            for name, value in self.learn(batch).items():
+                self.add(name, float(value))
+            self.add("step_s", time.perf_counter() - start)
+            self.add("count", 1.0)
+            bar.set_postfix(loss=f"{self.sums['total'] / self.sums['count']:.3f}", refresh=False)
+            bar.update()
+            if self.step % SAVE_EVERY == 0 and self.step < last:  # an epoch's end is saved once it is judged
+                self.save()
+
+    def add(self, name: str, value: float) -> None:
+        """Add to a sum of the current epoch."""
+        self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def close_epoch(self) -> dict[str, float]:
+        """Validate, draw, and append a row to the history."""
+        number = self.step // self.steps_per_epoch
+        index = self.validation_index[:: max(1, len(self.validation_index) // 1024)]
+        found = validate(self.average, self.task, self.cache, index, self.device)
+        self.average.usual_confidence.fill_(found["usual_confidence"])
+        self.network.usual_confidence.fill_(found["usual_confidence"])
+        count = self.sums.pop("count")
+        row = {
+            "epoch": float(number),
+            "step": float(self.step),
+            "samples_per_s": count * self.recipe.batch / self.sums["step_s"],
+            "data_share": self.sums.pop("wait_s") / self.sums.pop("step_s"),
+        }
+        row |= {f"train_{name}": value / count for name, value in self.sums.items()}
+        row |= {f"validation_{name}": value for name, value in found.items()}
+        self.history.append(row)
+        self.sums = {}
+        shown = np.linspace(0, len(index) - 1, 4).astype(int)
+        self.draw(number, index[shown])
+        return row
+
+    def draw(self, number: int, index: NDArray[np.int64]) -> None:
+        """Metrics as CSV, loss curves and a gallery of validation images as PNG."""
+        with (self.out / "metrics.csv").open("w", newline="") as file:
+            names = list(dict.fromkeys(name for row in self.history for name in row))
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.history)
+        pictures.curves(self.out / "curves.png", self.history)
+        batch = clean_batch(self.cache, index, self.task.model.image_size, self.device)
+        pictures.gallery(self.out / f"epoch_{number:03d}.png", self.average, batch)
+
+    def judge(self, score: Callable[[ServoPolicy], Score] | None) -> None:
+        """Score the averaged weights and keep them as the best when they are."""
+        row = self.history[-1]
+        if score is None:
+            key = [0.0, -merit(row["validation_near_position_m"], row["validation_near_rotation_rad"])]
+        else:
+            result = score(ServoPolicy(self.task, self.average, self.device))
+            row |= {
+                "score_success": result.success,
+                "score_position_m": result.position_m,
+                "score_rotation_rad": result.rotation_rad,
+            }
+            key = [result.success, -merit(result.position_m, result.rotation_rad)]
+            self.say(
+                f"closed loop: success {result.success:.1%}, median {1e3 * result.position_m:.2f} mm "
+                f"{np.degrees(result.rotation_rad):.2f} deg"
+            )
+        about = {name: f"{value:.6g}" for name, value in row.items()}
+        checkpoint.save(self.out / "last.safetensors", self.task, self.average, about)
+        if key > self.best or not (self.out / "best.safetensors").exists():
+            self.best = key
+            checkpoint.save(self.out / "best.safetensors", self.task, self.average, about)
+
+    def save(self) -> None:
+        """Everything a killed run needs, under a temporary name first."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "history": self.history,
+            "sums": self.sums,
+        }
+        part = self.out / "state.pt.part"
+        torch.save(state, part)
+        os.replace(part, self.out / "state.pt")
+
+    def start_from(self, path: Path) -> None:
+        """Take the weights of a checkpoint with networks of the same sizes, but none of its figures."""
+        found = checkpoint.load(path)
+        if found.task.model != self.task.model or found.task.axes != self.task.axes:
+            raise TrainError(
+                f"checkpoint {path} has networks of other sizes: give one trained with the same model and axes settings"
+            )
+        own = {"depth_mean", "depth_deviation"}
+        weights = {name: value for name, value in found.network.state_dict().items() if name not in own}
+        self.network.load_state_dict(weights, strict=False)
+        self.average.load_state_dict(weights, strict=False)
+
+    def resume(self) -> None:
+        """Go on where the state in ``out`` stopped."""
+        state = torch.load(self.out / "state.pt", map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.best = state["step"], state["best"]
+        self.history, self.sums = state["history"], state["sums"]
+
+
+def merit(position_m: float, rotation_rad: float) -> float:
+    """One number of two errors: 1.5 mm counts as much as 1 degree; lower is better, infinity for NaN."""
+    value = position_m / 0.0015 + float(np.degrees(rotation_rad))
+    return value if math.isfinite(value) else math.inf
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name; auto is the GPU where there is one. TrainError when it is missing."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise TrainError(f"device {name!r} is unknown: choose auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainError("device 'cuda' is not there: choose cpu or auto, or install torch with CUDA")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
