@@ -15,7 +15,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from kovis_msgs.action import Servo
-from kovis_msgs.msg import Motion, ServoStatus, SimTrial
+from kovis_msgs.msg import ArmStatus, Motion, ServoStatus, SimTrial
 from kovis_msgs.srv import SimReset
 from kovis_ros import conversions
 from kovis_ros.method.config import Task
@@ -80,13 +80,14 @@ class TrialClient(Node):
         self.begun: float | None = None
         self.history: list[Moment] = []
         self.frames: list[Frame] = []
-        self.keep_frames, self.moving = True, False
+        self.keep_frames, self.moving, self.arm_ready = True, False, False
         self.reset = self.create_client(SimReset, "sim/reset")
         self.servo = ActionClient(self, Servo, "servo")
         self.create_subscription(SimTrial, "sim/trial", self.on_trial, 1)
         self.create_subscription(Motion, "sim/motion", self.on_truth, 1)
         self.create_subscription(ServoStatus, "status", self.on_status, 1)
         self.create_subscription(Image, "overlay", self.on_overlay, 1)
+        self.create_subscription(ArmStatus, "arm_status", self.on_arm, 1)
 
     def close(self) -> None:
         """Leave the executor."""
@@ -96,6 +97,10 @@ class TrialClient(Node):
     def on_trial(self, message: SimTrial) -> None:
         """The newest truth."""
         self.trial = message
+
+    def on_arm(self, message: ArmStatus) -> None:
+        """Would the arm move now."""
+        self.arm_ready = bool(message.ready)
 
     def on_truth(self, message: Motion) -> None:
         """One point of the trajectory."""
@@ -136,6 +141,9 @@ class TrialClient(Node):
         self.trial = None
         self._until(lambda: bool(self.trial and self.trial.seed == seed), ANSWER_TIMEOUT_S, "new trial on sim/trial")
         self._pause(0.3)  # the arm's pose after the jump must have reached everybody
+        self._until(
+            lambda: self.arm_ready, ANSWER_TIMEOUT_S, "arm that is ready: look at arm_status and the ur5 node's log"
+        )
         goal = Servo.Goal(task=self.task.name, complete=complete and bool(self.task.completion))
         self.begun = time.monotonic()
         handle = self._answer(self.servo.send_goal_async(goal), "servo")
