@@ -510,6 +510,15 @@ def test_a_recording_plays_as_the_camera_did(rig, tmp_path):
 
 
 @needs_library
+def test_a_recording_may_be_stopped_as_soon_as_it_was_started(rig):
+    """The library crashes where nobody waits for it to play."""
+    driver = RealSense(WIDE, Light(), recording=str(BAG))
+    for _ in range(10):
+        driver.open()
+        driver.close()
+
+
+@needs_library
 def test_an_old_bag_plays_too(rig):
     """Written by librealsense 2.56.5, whose recordings were ROS 1 bags: 6 pairs of 64x48."""
     driver = RealSense(WIDE, Light(), recording=str(BAG))
@@ -526,7 +535,7 @@ def test_a_recording_without_the_pair_is_refused(rig, tmp_path, sides, depth):
     driver = RealSense(WIDE, Light(), recording=str(path))
     with pytest.raises(CameraError, match=r"depth.db3 has no pair of infrared streams, it has Depth \(Z16\)"
                        r".*: record Infrared 1 and Infrared 2 as Y8"):  # fmt: skip
-        driver.open()
+        driver.check()
 
 
 @needs_library

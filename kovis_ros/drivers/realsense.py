@@ -26,6 +26,7 @@ from kovis_ros.drivers.realsense_options import Light
 from kovis_ros.drivers.stereo_pairs import Frame, FramePairs, StereoPair
 
 INSTALL = "pip install 'kovis_ros[realsense]' (pyrealsense2)"
+PLAYING_S = 1.0
 QUEUE = 16  # images that wait in the library; the oldest is lost then, and counted
 
 
@@ -60,16 +61,20 @@ class RealSense:
         self.rs = library()
         self.dropped: Counter[str] = Counter()
         self.clock = CameraClock()
-        self._removed, self._ended = threading.Event(), threading.Event()
+        self._removed, self._playing, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._device: Any = None
         self._sensor: Any = None
         self._context = connect(self.rs)
         self._context.set_devices_changed_callback(self._on_change)
 
+    def check(self) -> None:
+        """CameraError for a recording that cannot be played: that will not change, as a missing camera may."""
+        if self.recording:
+            self._pair_of(self._load())
+
     def open(self) -> Setup:
         """Find, set up and start; returns what was found. CameraError says why not: try again later."""
         self._removed.clear()
-        self._ended.clear()
         try:
             if self.recording:
                 self._device = self._load()
@@ -99,6 +104,8 @@ class RealSense:
         """Stop and let go; never raises, as a camera that is gone cannot be stopped either."""
         sensor, self._sensor, self._device = self._sensor, None, None
         if sensor is not None:
+            if self.recording:
+                self._playing.wait(PLAYING_S)  # the library crashes when it is stopped before it plays
             for end in (sensor.stop, sensor.close):
                 with suppress(RuntimeError):
                     end()
@@ -116,13 +123,18 @@ class RealSense:
             raise CameraError(
                 f"{self.recording} is no RealSense recording (.db3 or .bag) or damaged ({reason})"
             ) from None
-        device.set_status_changed_callback(self._on_status)
+        playing, ended = self._playing, self._ended = threading.Event(), threading.Event()
+
+        def on_status(status: Any) -> None:  # of this playback alone: the one before may still say that it stopped
+            if status == self.rs.playback_status.stopped:
+                ended.set()
+            playing.set()
+
+        device.set_status_changed_callback(on_status)
         return device
 
     def _start(self, device: Any) -> Setup:
-        sensor, modes = realsense_streams.infrared(self.rs, device)
-        if not modes:
-            raise realsense_streams.no_pair(self.rs, device, self.recording)
+        sensor, modes = self._pair_of(device)
         mode = self._mode(device, modes)
         left, right = modes[mode]
         K, baseline_m, warnings = realsense_streams.calibration(left, right)
@@ -135,6 +147,12 @@ class RealSense:
         sensor.start(self._queue)
         name, serial, usb = (self._info(device, key) for key in ("name", "serial_number", "usb_type_descriptor"))
         return Setup(name, serial, usb, mode, K, baseline_m, emitter, tuple(warnings))
+
+    def _pair_of(self, device: Any) -> tuple[Any, realsense_streams.Modes]:
+        sensor, modes = realsense_streams.infrared(self.rs, device)
+        if not modes:
+            raise realsense_streams.no_pair(self.rs, device, self.recording)
+        return sensor, modes
 
     def _mode(self, device: Any, modes: realsense_streams.Modes) -> Mode:
         """Ours; a recording has but its own."""
@@ -186,17 +204,12 @@ class RealSense:
     def _info(self, device: Any, name: str) -> str:
         return realsense_streams.info(self.rs, device, name)
 
-    # called by the library's threads, where an exception would vanish
-
     def _on_change(self, change: Any) -> None:
+        """Called by a thread of the library, where an exception would vanish."""
         device = self._device
         with suppress(Exception):
             if device is not None and not self.recording and change.was_removed(device):
                 self._removed.set()
-
-    def _on_status(self, status: Any) -> None:
-        if status == self.rs.playback_status.stopped:
-            self._ended.set()
 
 
 def library() -> Any:

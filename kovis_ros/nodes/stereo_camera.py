@@ -67,10 +67,9 @@ class StereoCameraNode(Node):
         self.camera = RealSense(mode, light, settings.serial, settings.recording, **more)
         patience = Patience(settings.image_timeout, settings.start_timeout, settings.max_age)
         self.loop = CameraLoop(self.camera, patience, self._tell, settings.repeat)
-        if settings.recording:
-            self.camera.open()  # what is wrong with a recording stays wrong: say so and end
-            self.camera.close()
+        self.camera.check()
         self.exit_code: int | None = None
+        self._fault: Exception | None = None
         self.age = Window()
         self.exposure = (-1, -1)
         self._calibrated: Setup | None = None
@@ -92,10 +91,13 @@ class StereoCameraNode(Node):
     # the camera's thread
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            pair = self.loop.step()
-            if pair is not None and not self._stopping.is_set():
-                self.publish(pair)
+        try:
+            while not self._stopping.is_set():
+                pair = self.loop.step()
+                if pair is not None and not self._stopping.is_set():
+                    self.publish(pair)
+        except Exception as error:
+            self._fault = error  # raised again where it ends the process
         self.loop.close()
 
     def publish(self, pair: StereoPair) -> None:
@@ -134,13 +136,17 @@ class StereoCameraNode(Node):
             self._tell(True, f"task {self.task.name} cannot use mode {self.settings.mode}: {error}")
 
     def _tell(self, urgent: bool, line: str) -> None:
-        logger = self.get_logger()
-        (logger.warning if urgent else logger.info)(line)
+        if urgent:
+            self.get_logger().warning(line)
+        else:
+            self.get_logger().info(line)
 
     # the executor's thread
 
     def watch(self) -> None:
-        """End with a recording, or when the library does not come back from a call."""
+        """End with a recording, with an error in the camera's thread, or when the library does not come back."""
+        if self._fault is not None:
+            raise self._fault
         if self.loop.state == State.ENDED:
             self.exit_code = 0
         stuck_s = time.monotonic() - self.loop.beat_s
