@@ -73,9 +73,7 @@ class ControlProgram:
         if self._restart is not None and (self._blocking is not None or self._async is not None):
             motion = self._restart()
             self.arm.motion = motion
-            self._blocking, self._async = (
-                (motion, None) if self._blocking is not None else (None, motion)
-            )
+            self._blocking, self._async = (motion, None) if self._blocking is not None else (None, motion)
 
     def _main(self) -> bool:
         if self._blocking is not None:
