@@ -45,6 +45,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 HUNG = 4  # exit code
 STUCK_S = 30.0  # no call into the library takes so long: the process is ended, bring-up says so
 SAME_CLOCK_NS = 1_000_000
+LISTENER_S = 5.0
 SLOW = 0.8  # of the mode's rate
 
 
@@ -92,6 +93,7 @@ class StereoCameraNode(Node):
 
     def _run(self) -> None:
         try:
+            self._await_listener()
             while not self._stopping.is_set():
                 pair = self.loop.step()
                 if pair is not None and not self._stopping.is_set():
@@ -99,6 +101,15 @@ class StereoCameraNode(Node):
         except Exception as error:
             self._fault = error  # raised again where it ends the process
         self.loop.close()
+
+    def _await_listener(self) -> None:
+        """A recording that is played once starts when somebody listens to both eyes, or after a while alone."""
+        if not self.settings.recording or self.settings.repeat:
+            return
+        for _ in range(round(LISTENER_S / 0.1)):
+            heard = all(publisher.get_subscription_count() for publisher in self.images)
+            if self._stopping.wait(0.5 if heard else 0.1) or heard:
+                return
 
     def publish(self, pair: StereoPair) -> None:
         """Both images and their camera_info with one stamp, the time of capture on the node's clock."""
