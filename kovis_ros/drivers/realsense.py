@@ -102,13 +102,14 @@ class RealSense:
 
     def close(self) -> None:
         """Stop and let go; never raises, as a camera that is gone cannot be stopped either."""
-        sensor, self._sensor, self._device = self._sensor, None, None
+        sensor, self._sensor = self._sensor, None
         if sensor is not None:
             if self.recording:
                 self._playing.wait(PLAYING_S)  # the library crashes when it is stopped before it plays
             for end in (sensor.stop, sensor.close):
                 with suppress(RuntimeError):
                     end()
+        self._device = None  # last: without it a recording neither plays nor says so
 
     def _load(self) -> Any:
         """The playback device of the recording."""
