@@ -48,8 +48,8 @@ class Cell:
         self.world.find_contacts()
         return bool(self.world.contacts("robot", "target") or self.world.contacts("robot", "table"))
 
-    def follow(self, q: ArrayLike, opening_m: float, dt: float, force_n: float = 40.0) -> float:
-        """Drive arm (rad) and gripper (m) towards a state for ``dt`` seconds; the contact force on the robot in N."""
+    def follow(self, q: ArrayLike, opening_m: float, dt: float, force_n: float = 40.0) -> None:
+        """Drive arm (rad) and gripper (m) towards a state for ``dt`` seconds."""
         count = max(int(round(dt / STEP_S)), 1)
         start = self.world.joints("robot", kinematics.JOINT_NAMES)
         goal = np.asarray(q, float)
@@ -57,7 +57,7 @@ class Cell:
         for side in ("right", "left"):
             torque[f"{side}_outer_joint"] = robot.finger_torque(force_n)
             torque[f"{side}_inner_joint"] = torque[f"{side}_tip_joint"] = 20.0
-        first, greatest = self._opening, 0.0
+        first = self._opening
         for i in range(count):
             share = (i + 1) / count
             opening = first + share * (opening_m - first)
@@ -65,10 +65,7 @@ class Cell:
             self._parallel(targets)
             self.world.drive("robot", targets, torque)
             self.world.step()
-            if i % 4 == 0:
-                greatest = max(greatest, self.contact_force())
         self._opening = opening_m
-        return greatest
 
     def _parallel(self, targets: dict[str, float]) -> None:
         """Fingertips stay parallel to where the outer links really are, not to where they should be."""
