@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kovis_ros.method import geometry, kinematics, motion
 from kovis_ros.method.config import Task
+from kovis_ros.method.sensor import InfraredSensor
 from kovis_sim import appearance, camera, completion, robot
 from kovis_sim.appearance import Split
 from kovis_sim.cell import Cell
@@ -36,8 +37,11 @@ class Truth(NamedTuple):
 class Scene:
     """One task in one simulated cell, without a window; randomness comes from ``seed`` alone."""
 
-    def __init__(self, task: Task, seed: int = 0, split: Split = "train") -> None:
+    def __init__(self, task: Task, seed: int = 0, split: Split = "train", sensor: bool = False) -> None:
+        """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs."""
         self.task, self.split = task, split
+        self._sensor: InfraredSensor | None = None
+        self._senses = sensor
         self.cell = Cell(task)
         self._stage = Stage(task, split)
         self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
@@ -85,6 +89,8 @@ class Scene:
         """Another light, other paint, another background."""
         self.look = appearance.draw(self.task.appearance, self.rng, self.split)
         self._stage.dress(self.look, self.rng, self.world_T_target)
+        if self._senses:
+            self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
 
     def start(self) -> None:
         """Put the arm at a start pose from which a straight line to the goal touches nothing."""
@@ -177,7 +183,8 @@ class Scene:
         self._stage.pose(self.world_T_tool0, self.opening_m, self.world_T_target)
         shots = [self._stage.shoot(eye, self.camera, self.look) for eye in self.camera.eyes(self.world_T_tool0)]
         self._pictures = (shots[0][1], shots[1][1])
-        return shots[0][0], shots[1][0]
+        left, right = shots[0][0], shots[1][0]
+        return self._sensor(left, right) if self._sensor else (left, right)
 
     def truth(self) -> Truth:
         """Depth, segmentation and label of the newest stereo pair; SceneError before the first one."""

@@ -66,7 +66,7 @@ class Plane:
         return np.asarray(np.clip(cosine, 0.0, 1.0) ** SHARPNESS, np.float32)
 
     def shadow(self, towards: Array, casters: Iterable[list[Array]]) -> Image:
-        """Share (size, size) of shadow in parallel light; ``casters``: of each body its convex parts, corners (n, 3)."""
+        """Share (size, size) in shadow of parallel light; ``casters``: corners (n, 3) of the convex parts of bodies."""
         mask = np.zeros((self.size, self.size), np.uint8)
         for parts in casters:
             points = np.concatenate(parts)
