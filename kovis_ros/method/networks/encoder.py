@@ -26,8 +26,8 @@ class Encoder(nn.Module):
         growth, width = config.growth, 2 * config.growth
         self.fold = config.image_size // config.map_size
         self.stem = ConvBlock(self.fold**2, width)
-        down = [DenseBlock(width, layers, growth) for layers in config.layers]
-        up = [DenseBlock(2 * width, layers, growth) for layers in config.layers[-2::-1]]
+        down = [DenseBlock(width, layers, growth, config.dilation) for layers in config.layers]
+        up = [DenseBlock(2 * width, layers, growth, config.dilation) for layers in config.layers[-2::-1]]
         self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
         self.squeeze_down = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in down)
         self.squeeze_up = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in up)

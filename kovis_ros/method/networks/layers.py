@@ -11,7 +11,7 @@ class Pointwise(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H, W)."""
-        y = torch.matmul(self.weight.flatten(1), x.flatten(2))
+        y = torch.bmm(self.weight.flatten(1).expand(len(x), -1, -1), x.flatten(2))
         if self.bias is not None:
             y = y + self.bias[:, None]
         return y.unflatten(2, x.shape[2:])
@@ -31,11 +31,13 @@ class ConvBlock(nn.Sequential):
 
 
 class DenseBlock(nn.Module):
-    """DenseNet block: each layer adds ``growth`` channels to all before it; dilation grows by one a layer."""
+    """DenseNet block: each layer adds ``growth`` channels to all before it; dilation may grow by one a layer."""
 
-    def __init__(self, inputs: int, layers: int, growth: int) -> None:
+    def __init__(self, inputs: int, layers: int, growth: int, dilation: bool = True) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(ConvBlock(inputs + i * growth, growth, dilation=i + 1) for i in range(layers))
+        self.layers = nn.ModuleList(
+            ConvBlock(inputs + i * growth, growth, dilation=i + 1 if dilation else 1) for i in range(layers)
+        )
         self.outputs = inputs + layers * growth
 
     def forward(self, x: Tensor) -> Tensor:
