@@ -77,7 +77,7 @@ class Scene:
         position = (self.rng.uniform(x0, x1), self.rng.uniform(y0, y1), 0.0)
         self.world_T_target = geometry.pose_rpy(position, (0.0, 0.0, yaw))
         self.world_T_goal = self.world_T_target @ self.target_T_goal
-        self.goal_q = self._solve(self.world_T_goal, np.asarray(robot.READY_Q))
+        self.goal_q = self.solve(self.world_T_goal, np.asarray(robot.READY_Q))
         self.q, self.touched = self.goal_q, False
         self.opening_m = self.task.held.grip_m
 
@@ -97,7 +97,7 @@ class Scene:
         for _ in range(200):
             world_T_tcp = self.world_T_goal @ geometry.exp(self._start_displacement())
             if self._clear(world_T_tcp):
-                self.q = self._solve(world_T_tcp, self.goal_q)
+                self.q = self.solve(world_T_tcp, self.goal_q)
                 return
         raise SceneError(f"task {self.task.name}: no start pose reaches the goal freely: check goal and rollout ranges")
 
@@ -119,7 +119,7 @@ class Scene:
         try:
             for fraction in np.linspace(0.0, 1.0, count):
                 pose = geometry.interpolate(world_T_tcp, self.world_T_goal, float(fraction))
-                if self.touching(self._solve(pose, self.goal_q)):
+                if self.touching(self.solve(pose, self.goal_q)):
                     return False
         except kinematics.Unreachable:
             return False
@@ -129,7 +129,8 @@ class Scene:
         """Would the robot touch anything with these joint positions?"""
         return self.cell.touching(q, self.opening_m, self.world_T_target)
 
-    def _solve(self, world_T_tcp: Array, near: Array) -> Array:
+    def solve(self, world_T_tcp: Array, near: Array) -> Array:
+        """Joint positions (6,) nearest to ``near`` that bring the tcp to a pose; ``kinematics.Unreachable``."""
         return kinematics.nearest(world_T_tcp @ geometry.inverse(self._tcp), near)
 
     # -- poses --------------------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ class Scene:
 
     def put(self, world_T_tcp: ArrayLike) -> None:
         """Put the tcp somewhere; ``kinematics.Unreachable`` when the arm cannot."""
-        self.q = self._solve(np.asarray(world_T_tcp, float), self.q)
+        self.q = self.solve(np.asarray(world_T_tcp, float), self.q)
 
     def move(self, twist: ArrayLike, dt: float) -> None:
         """Move the tcp with a twist (6,) in tool0 axes for ``dt`` seconds; contact is noted in ``touched``."""
