@@ -82,7 +82,7 @@ def test_layout(bag: Path) -> None:
     body = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
     assert body["relative_file_paths"] == ["bag_0000.mcap", "bag_0001.mcap", "bag_0002.mcap"]
     assert body["message_count"] == 18 * 10
-    assert [f["message_count"] for f in body["files"]] == [54, 54, 54]
+    assert [f["message_count"] for f in body["files"]] == [60, 60, 60]
     assert {
         t["topic_metadata"]["name"]: t["message_count"] for t in body["topics_with_message_count"]
     } == dict.fromkeys(TOPICS, 18)
@@ -246,7 +246,7 @@ def truncate(path: Path) -> None:
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
-    data[middle : middle + 64] = bytes(64)
+    data[middle : middle + len(data) // 4] = bytes(len(data) // 4)
     path.write_bytes(data)
 
 
