@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from kovis_msgs.msg import Motion as MotionMessage
@@ -40,6 +42,7 @@ PARAMETERS = (
     Parameter("record.rollouts", 0, "above 0: record so many training roll-outs into record.out and end", 0, 10**7),
     Parameter("record.out", "", "folder of the bag to record"),
 )
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # what a camera offers
 REST = 2.0  # times the rendering time from one image to the next: on a slow machine the network needs the other half
 LONGEST_TICK_S = 0.1  # after a stall the cell goes on from here: it does not try to catch up
 
@@ -69,8 +72,8 @@ class SimNode(Node):
 
     def _wire(self) -> None:
         camera = self.settings.camera
-        self.images = [self.create_publisher(Image, f"{camera}/infra{i}/image_rect_raw", 1) for i in (1, 2)]
-        self.infos = [self.create_publisher(CameraInfo, f"{camera}/infra{i}/camera_info", 1) for i in (1, 2)]
+        self.images = [self.create_publisher(Image, f"{camera}/infra{i}/image_rect_raw", NEWEST) for i in (1, 2)]
+        self.infos = [self.create_publisher(CameraInfo, f"{camera}/infra{i}/camera_info", NEWEST) for i in (1, 2)]
         self.trials = self.create_publisher(SimTrial, "sim/trial", 1)
         self.motions = self.create_publisher(MotionMessage, "sim/motion", 1)
         self.create_service(SimReset, "sim/reset", self.on_reset)
@@ -180,6 +183,7 @@ class SimNode(Node):
 
 def record(settings: Any) -> int:
     """The recording mode: what ``kovis record`` does, as a node's executable for launch files."""
+    from kovis_ros import bags
     from kovis_sim import rollouts
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -188,8 +192,10 @@ def record(settings: Any) -> int:
     def progress(done: int, whole: int) -> None:
         print(f"record {task.name}: {done} of {whole} roll-outs", flush=True)
 
-    samples = rollouts.record(task, settings.record_rollouts, settings.seed, settings.record_out, progress=progress)
-    print(f"{settings.record_out}: {samples} samples", flush=True)
+    out = Path(settings.record_out)
+    with bags.begun(out):
+        samples = rollouts.record(task, settings.record_rollouts, settings.seed, out, progress=progress)
+    print(f"{out}: {samples} samples", flush=True)
     return 0
 
 

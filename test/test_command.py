@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,12 +15,14 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import small
 
 from kovis_ros.bags import BagError
 from kovis_ros.cli import main as cli
 from kovis_ros.cli import save_json
 from kovis_ros.method.config import ConfigError
 
+ROOT = Path(__file__).resolve().parents[1]
 Fake = Callable[[Callable[[argparse.Namespace], int]], None]
 
 
@@ -94,7 +99,95 @@ def test_wrong_usage(fake: Fake, capsys: pytest.CaptureFixture[str], tmp_path: P
     for words in (["--cups", "two"], ["--sugar"], ["--json", str(tmp_path / "nowhere" / "out.json")]):
         with pytest.raises(SystemExit) as caught:
             cli.main(["make-tea", *words])
-        assert caught.value.code == 2
+        told = capsys.readouterr().err
+        assert caught.value.code == 2 and words[0] in told and "see `kovis make-tea --help`" in told
+        assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["record", "make_tea", "--out", "BAG"], "task 'make_tea' is unknown: choose from"),
+        (["record", "pick_mug", "--out", "BAG", "--rollouts", "0"], "--rollouts 0 is out of range: give 1 or more"),
+        (["record", "pick_mug", "--out", "BAG", "--seed", "-1"], "--seed -1 is out of range: give 0 or more"),
+        (["record", "pick_mug", "--out", "BAG", "--workers", "-1"], "--workers -1 is out of range"),
+        (["train", "make_tea", "--data", "BAG"], "task 'make_tea' is unknown"),
+        (["train", "pick_mug", "--data", "BAG", "--epochs", "0"], "--epochs 0 is out of range"),
+        (["train", "pick_mug", "--data", "BAG", "--threads", "0"], "--threads 0 is out of range"),
+        (["evaluate", "make_tea"], "task 'make_tea' is unknown"),
+        (["evaluate", "pick_mug", "--trials", "0"], "--trials 0 is out of range"),
+        (["evaluate", "pick_mug", "--seed", "-1"], "--seed -1 is out of range"),
+    ],
+)
+def test_what_cannot_be_is_one_line_exit_2_and_nothing_written(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == 2
+    told = capsys.readouterr().err
+    assert text in told and len(told.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_task_without_its_mesh_leaves_no_bag(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pybullet")
+    monkeypatch.chdir(tmp_path)
+    Path("tea.yaml").write_text("name: tea\ntarget: {mesh: cup.obj}\n")
+    assert cli.main(["record", "tea.yaml", "--out", "bag", "--rollouts", "1", "--workers", "1"]) == 2
+    assert "target.mesh 'cup.obj' is no file in" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["tea.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["train", "pick_mug", "--data", "none"], "bag none does not exist: record one with"),
+        (["train", "pick_mug", "--data", "short"], "short_0000.mcap is truncated or no MCAP"),
+        (["train", "pick_mug", "--data", "none", "--start", "text.safetensors"], "text.safetensors is damaged"),
+        (["evaluate", "pick_mug", "--checkpoint", "text.safetensors"], "text.safetensors is damaged"),
+        (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "of task 'other', not 'pick_mug'"),
+        (["record", "pick_mug", "--out", "text.safetensors"], "text.safetensors"),
+    ],
+)
+def test_bad_files_are_one_line_exit_1_and_nothing_written(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rosbags")
+    from test_bags import make_bag
+
+    from kovis_ros.method import checkpoint
+    from kovis_ros.method.networks import Network
+
+    monkeypatch.chdir(tmp_path)
+    make_bag(Path("short"))
+    shard = Path("short/short_0000.mcap")
+    shard.write_bytes(shard.read_bytes()[:-100])
+    Path("text.safetensors").write_text("no weights")
+    other = dataclasses.replace(small.task(), name="other")
+    checkpoint.save("other.safetensors", other, Network(other))
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(words) == 1
+    told = capsys.readouterr().err
+    assert text in told.splitlines()[-1] and "Traceback" not in told and sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_optional_package_has_an_install_line() -> None:
+    """What an extra brings, under the name it is imported by."""
+    names = {"opencv-python-headless": "cv2", "pillow": "PIL", "ur-rtde": "rtde_control"}
+    extras = re.search(r"extras_require=(\{.*?\n    \})", (ROOT / "setup.py").read_text(), re.DOTALL)
+    constants = {"SIMULATOR": [], "BAGS": []}  # lists of setup.py, read below
+    text = (ROOT / "setup.py").read_text()
+    for name in constants:
+        constants[name] = ast.literal_eval(re.search(rf"^{name} = (\[.*?\])$", text, re.M)[1])
+    offered = eval(extras[1], {"__builtins__": {}}, constants)
+    for extra in ("sim", "bags", "train", "ur", "realsense"):
+        for requirement in offered[extra]:
+            package = re.match(r"[\w-]+", requirement)[0]
+            if package != "tensorboard":  # Lightning's own import
+                line = cli.INSTALL[names.get(package, package)]
+                named = re.search(r"kovis_ros\[(\w+)\]", line)[1]
+                assert requirement in offered[named]
 
 
 def test_json_is_whole(tmp_path: Path) -> None:
