@@ -211,55 +211,98 @@ def test_launch_arguments_are_those_of_bringup(launch_file):
 
 DUMP = """#!{python}
 import json, os, sys
-with open(os.path.join({folder!r}, os.path.basename(sys.argv[0]) + ".json"), "w") as file:
+path = os.path.join({folder!r}, os.path.basename(sys.argv[0]) + ".json")
+with open(path + ".part", "w") as file:
     files = [open(f).read() for o, f in zip(sys.argv, sys.argv[1:]) if o == "--params-file"]
     json.dump(dict(argv=sys.argv[1:], files=files, profile=os.environ["FASTDDS_DEFAULT_PROFILES_FILE"]), file)
+os.rename(path + ".part", path)
 import time; time.sleep(20)
 """
 RUN = """
 import sys
 from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription, TimerAction, Shutdown
+from launch.actions import IncludeLaunchDescription, OpaqueFunction, Shutdown, TimerAction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from pathlib import Path
+def look(context, left=60):
+    if not left or all(Path(name).exists() for name in sys.argv[2].split(",")):
+        return [Shutdown()]
+    return [TimerAction(period=0.25, actions=[OpaqueFunction(function=look, args=[left - 1])])]
 source = PythonLaunchDescriptionSource(sys.argv[1])
 service = LaunchService()
 service.include_launch_description(LaunchDescription([
-    IncludeLaunchDescription(source, launch_arguments=[a.split(":=", 1) for a in sys.argv[2:]]),
-    TimerAction(period=5.0, actions=[Shutdown()]),
+    IncludeLaunchDescription(source, launch_arguments=[a.split(":=", 1) for a in sys.argv[3:]]),
+    OpaqueFunction(function=look),
 ]))
 sys.exit(service.run())
 """
 
 
-def test_real_launch_starts_what_bringup_says(tmp_path, monkeypatch, ros_domain):
-    """Under the real launch, with executables that write down how they were called."""
+@pytest.fixture
+def stand_ins(tmp_path, monkeypatch, ros_domain):
+    """Executables of kovis_ros that write down how they were called; returns the folder that they write to."""
     reason = "launch and launch_ros are not installed: they come with a ROS 2 installation, not from PyPI"
     pytest.importorskip("launch_ros.actions", reason=reason)
     prefix, called = tmp_path / "prefix", tmp_path / "called"
     for folder in (prefix / "share/ament_index/resource_index/packages", prefix / "lib/kovis_ros", called):
         folder.mkdir(parents=True)
     (prefix / "share/ament_index/resource_index/packages/kovis_ros").touch()
-    for name in ("sim", "keypoint", "servo", "ur5"):
+    for name in ("sim", "keypoint", "servo", "ur5", "stereo_camera"):
         script = prefix / "lib/kovis_ros" / name
         script.write_text(DUMP.format(python=sys.executable, folder=str(called)))
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}:{os.environ.get('AMENT_PREFIX_PATH', '')}")
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
-    command = [sys.executable, "-c", RUN, str(ROOT / "launch" / "servo.launch.py"), "seed:=7"]
+    return called
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "given"),
+    [
+        ("servo", {"seed": "7"}, {}),
+        ("sim", {"seed": "7", "namespace": "left"}, {"part": "sim"}),
+        ("camera", {}, {"part": "camera", "robot": "none", "camera": "d435"}),
+        ("record", {"rollouts": "3", "out": "/tmp/bag"}, {"part": "record"}),
+    ],
+)
+def test_real_launch_starts_what_bringup_says(stand_ins, tmp_path, file, words, given):
+    """Under the real launch, with executables that write down how they were called."""
+    nodes = [process for process in graph({**words, **given}) if process.executable]
+    calls = {process.name: stand_ins / f"{process.executable}.json" for process in nodes}
+    command = [
+        sys.executable,
+        "-c",
+        RUN,
+        str(ROOT / "launch" / f"{file}.launch.py"),
+        ",".join(map(str, calls.values())),
+    ]
+    command += [f"{name}:={value}" for name, value in words.items()]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    for process in graph({"seed": "7"}):
-        if not process.executable:
-            continue
-        assert (called / f"{process.name}.json").is_file(), answer.stdout + answer.stderr
-        found = json.loads((called / f"{process.name}.json").read_text())
-        given: dict[str, object] = {}
+    assert {path.stem for path in stand_ins.iterdir()} == set(calls), answer.stdout + answer.stderr
+    for process in nodes:
+        found = json.loads(calls[process.name].read_text())
+        seen: dict[str, object] = {}
         for text in found["files"]:
             for section in yaml.safe_load(text).values():
-                given |= section.get("ros__parameters", {})
-        assert {name: given.get(name) for name in process.parameters} == dict(process.parameters)
+                seen |= section.get("ros__parameters", {})
+        assert {name: seen.get(name) for name in process.parameters} == dict(process.parameters)
         assert set(process.parameter_files) <= set(found["argv"])
         assert f"__ns:={process.namespace}" in found["argv"] and f"__node:={process.name}" in found["argv"]
         assert found["profile"] == process.environment["FASTDDS_DEFAULT_PROFILES_FILE"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("task:=make_tea", "task 'make_tea' is unknown: choose from"),
+        ("taks:=pick_mug", "launch argument 'taks' is unknown: task is meant?"),
+        ("robot:=ur10", "'sim', 'ur5', 'none'"),
+    ],
+)
+def test_real_launch_refuses_bad_arguments(stand_ins, tmp_path, words, text):
+    command = [sys.executable, "-c", RUN, str(ROOT / "launch" / "servo.launch.py"), "none", words]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1 and text in answer.stdout + answer.stderr and not list(stand_ins.iterdir())
 
 
 # the supervisor
