@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from wire import CAMERA, WIRE
 
 from kovis_ros import bringup
 from kovis_ros.bringup import Process, graph
@@ -93,6 +94,7 @@ def test_graphs_do_not_meet(monkeypatch):
         ({"seed": "-1"}, "seed:=-1 is no whole number"),
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
         ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml is no file: check the path"),
+        ({"params_file": str(ROOT / "README.md")}, "README.md is no YAML of node parameters"),
         ({"checkpoint": "/nowhere.safetensors"}, "checkpoint:=/nowhere.safetensors is no file"),
         ({"part": "record", "rollouts": "many"}, "rollouts:=many is no whole number"),
         ({"namespace": "1 2"}, "is no ROS name"),
@@ -107,6 +109,23 @@ def test_every_argument_is_described():
     assert all(a.description and (not a.choices or a.default in a.choices) for a in bringup.ARGUMENTS)
     with pytest.raises(ConfigError, match="task is meant"):
         bringup.refuse_misspelt(["taks", "something_of_the_including_file"])
+
+
+def topics_of(display):
+    """Topics that an RViz display subscribes to."""
+    found = [display[key]["Value"] for key in ("Topic", "Description Topic") if key in display]
+    return [topic for topic in found if topic]
+
+
+def test_rviz_shows_topics_of_the_wire():
+    """Each picture and pose exists under that name, with a quality of service that its publisher can meet."""
+    layout = yaml.safe_load((ROOT / "config" / "servo.rviz").read_text())["Visualization Manager"]
+    shown = {topic: display for display in layout["Displays"] for topic in topics_of(display)}
+    published = {name for node in WIRE.values() for name in node.publishes}
+    assert "/kovis/overlay" in shown and set(shown) <= published | {"/robot_description"}
+    for topic in set(shown) & set(CAMERA):
+        assert shown[topic]["Topic"]["Reliability Policy"] == "Best Effort"
+    assert layout["Global Options"]["Fixed Frame"] == "base"
 
 
 # The launch file and `kovis servo`. What launch_ros does with an action is in launch_ros; that we hand it the same

@@ -33,7 +33,12 @@ def main(make: Callable[[], Node], arguments: Sequence[str] | None = None, switc
     attribute ``exit_code`` ends by itself with that code.
     """
     sys.setswitchinterval(switch_interval_s)  # the default of 5 ms is how long one thread may keep the timer waiting
-    rclpy.init(args=list(arguments) if arguments is not None else None, signal_handler_options=SignalHandlerOptions.NO)
+    words = list(arguments) if arguments is not None else None
+    try:
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # of rcl, which says over several lines where in its sources it noticed
+        print(f"error: ROS arguments cannot be used: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
+        return EXIT_USAGE
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, frame: stopping.append(received))
