@@ -21,6 +21,7 @@ from kovis_msgs.msg import SimTrial
 from kovis_msgs.srv import SimReset
 from kovis_ros import conversions
 from kovis_ros.method.config import ConfigError, load_task
+from kovis_ros.method.kinematics import Unreachable
 from kovis_ros.method.motion import Motion, label
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report, Window
@@ -91,18 +92,24 @@ class SimNode(Node):
         try:
             if request.seed < 0:
                 raise ConfigError(f"seed {request.seed} is negative: give 0 or more")
-            if request.task not in ("", self.task.name):
-                task = load_task(request.task)
-                self.scene.close()
-                self.task, self.scene = task, Scene(task, int(request.seed), self.settings.split, sensor=True)
+            self._take_task(request.task, int(request.seed))
             self._new_trial(int(request.seed))
-        except (ConfigError, SceneError, StateError) as error:
+        except (ConfigError, SceneError, StateError, Unreachable) as error:
             response.success, response.message = False, str(error)
             return response
         metres, radians = self.trial.start_error
         response.success = True
         response.message = f"start {metres * 1e3:.1f} mm and {np.degrees(radians):.1f} deg from the goal"
         return response
+
+    def _take_task(self, name: str, seed: int) -> None:
+        """Another task's scene in place of this one, which stays when the other cannot be built."""
+        if name in ("", self.task.name):
+            return
+        task = load_task(name)
+        scene = Scene(task, seed, self.settings.split, sensor=True)
+        self.scene.close()
+        self.task, self.scene = task, scene
 
     def _new_trial(self, seed: int) -> None:
         """Everything random from the seed; the arm jumps to its start, which only a simulator may do."""

@@ -245,6 +245,7 @@ def changed(**sections: dict[str, object]) -> Recording:
     ("sections", "told"),
     [
         ({"servo": {"converged_speed": 0.11}, "training": {"epochs": 3}, "model": {"keypoints": 8}}, ""),
+        ({"sensor": {"defocus_px": 9.0}}, ""),
         ({"success": {"hold_s": 2.0}, "completion": [], "rollout": {"start_distance_m": [0.0, 0.1]}}, ""),
         ({"servo": {"label_slope": 100.0}}, "servo.label_slope 200.0 -> 100.0"),
         ({"rollout": {"tilt_deg": 9.0}}, "rollout.tilt_deg"),

@@ -348,6 +348,16 @@ def test_a_process_that_dies_at_start_is_told_with_its_log(tmp_path):
             supervisor.wait_ready(20.0)
 
 
+def test_an_error_that_a_node_tells_is_all_that_is_shown(tmp_path):
+    code = "print('warming up'); print('error: checkpoint x is damaged: train it again'); raise SystemExit(2)"
+    with pytest.raises(
+        GraphError, match=r"camera ended with code 2; its log .*: error: checkpoint x is damaged"
+    ) as told:
+        with Supervisor([python("camera", code)], tmp_path) as supervisor:
+            supervisor.wait_ready(20.0)
+    assert "warming up" not in str(told.value) and len(str(told.value).splitlines()) == 1
+
+
 def test_what_may_be_restarted_is(tmp_path):
     marker = tmp_path / "once"
     code = f"import os, time\np = {str(marker)!r}\nfirst = not os.path.exists(p)\nopen(p, 'a')\n"

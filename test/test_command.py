@@ -129,14 +129,27 @@ def test_what_cannot_be_is_one_line_exit_2_and_nothing_written(
     assert text in told and len(told.splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
-def test_a_task_without_its_mesh_leaves_no_bag(
-    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("settings", "code", "text"),
+    [
+        ("target: {mesh: cup.obj}", 2, "target.mesh 'cup.obj' is no file in"),
+        ("target: {position_range_m: [[2.0, 2.1], [0.0, 0.1]]}", 1, "keep the wrist within"),
+    ],
+)
+def test_a_task_that_cannot_be_built_leaves_no_bag(
+    settings: str,
+    code: int,
+    text: str,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A mesh that is not there; a target out of reach."""
     pytest.importorskip("pybullet")
     monkeypatch.chdir(tmp_path)
-    Path("tea.yaml").write_text("name: tea\ntarget: {mesh: cup.obj}\n")
-    assert cli.main(["record", "tea.yaml", "--out", "bag", "--rollouts", "1", "--workers", "1"]) == 2
-    assert "target.mesh 'cup.obj' is no file in" in capfd.readouterr().err
+    Path("tea.yaml").write_text(f"name: tea\n{settings}\n")
+    assert cli.main(["record", "tea.yaml", "--out", "bag", "--rollouts", "1", "--workers", "1"]) == code
+    assert text in capfd.readouterr().err.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["tea.yaml"]
 
 

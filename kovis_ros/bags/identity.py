@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-SILENT = ("model", "training", "completion", "success")  # of the learner and of the trial
-LOUD = {  # of these sections only the named keys, or all but the named ones, reach a message
+SILENT = ("completion", "model", "sensor", "success", "training")  # of learner and trial; roll-outs are as rendered
+PARTLY = {  # which keys of these sections reach a message
     "servo": lambda key: key == "label_slope",
     "rollout": lambda key: key not in ("start_distance_m", "start_rotation_deg"),
 }
@@ -28,6 +28,6 @@ def flat(task: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             found[section] = value
             continue
-        reaches = LOUD.get(section, lambda _: True)
+        reaches = PARTLY.get(section, lambda _: True)
         found.update({f"{section}.{key}": item for key, item in value.items() if reaches(key)})
     return found

@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 EXIT_USAGE = 2
 EXIT_MISSING = 3
+INSTALL = "run `make setup`, or pip install 'kovis_ros[sim,bags,ur,realsense]' beside a sourced ROS 2"
 LAST_SPINS = 5
 OURS = ("kovis_ros.", "kovis_sim.")
 
@@ -86,7 +87,7 @@ def _stop(node: Node, executor: Executor) -> None:
 def explain(error: Exception) -> int:
     """Print an error of ours as one line; anything else is a fault of the program and keeps its traceback."""
     if isinstance(error, ModuleNotFoundError):
-        print(f"error: {error}: run make setup, or pip install {error.name}", file=sys.stderr, flush=True)
+        print(f"error: {error}: {INSTALL}", file=sys.stderr, flush=True)
         return EXIT_MISSING
     if type(error).__module__.startswith(OURS):
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
