@@ -105,6 +105,21 @@ def test_bad_arguments_are_refused(given, text):
         graph(given)
 
 
+CONTRACT = {  # what scripts and other launch files may rely on
+    "task": "", "robot": "sim ur5 none", "robot_ip": "", "camera": "sim d435 realsense_ros none",
+    "backend": "rtde moveit_servo ur_twist_controller dry_run", "namespace": "", "device": "", "rviz": "true false",
+    "record": "true false", "trials": "", "seed": "", "params_file": "", "log_level": "debug info warn error fatal",
+    "use_sim_time": "true false",
+}  # fmt: skip
+
+
+def test_arguments_are_those_of_the_contract():
+    found = {argument.name: argument for argument in bringup.ARGUMENTS}
+    assert {name: " ".join(found[name].choices) for name in CONTRACT} == CONTRACT
+    assert set(found) - set(CONTRACT) == {"part", "checkpoint", "rollouts", "out"}
+    assert (found["robot"].default, found["camera"].default, found["backend"].default) == ("sim", "sim", "rtde")
+
+
 def test_every_argument_is_described():
     assert all(a.description and (not a.choices or a.default in a.choices) for a in bringup.ARGUMENTS)
     with pytest.raises(ConfigError, match="task is meant"):
@@ -308,6 +323,18 @@ def test_real_launch_starts_what_bringup_says(stand_ins, tmp_path, file, words, 
         assert set(process.parameter_files) <= set(found["argv"])
         assert f"__ns:={process.namespace}" in found["argv"] and f"__node:={process.name}" in found["argv"]
         assert found["profile"] == process.environment["FASTDDS_DEFAULT_PROFILES_FILE"]
+
+
+def test_real_launch_fails_with_its_process(stand_ins, tmp_path):
+    """A node that ends with an error is the end of all, and not a good one."""
+    for name, code in (("servo", "raise SystemExit(2)"), ("sim", "import time; time.sleep(20)")):
+        script = tmp_path / "prefix/lib/kovis_ros" / name
+        script.write_text(f"#!{sys.executable}\n{code}\n")
+    command = [sys.executable, "-c", RUN, str(ROOT / "launch" / "servo.launch.py"), "none"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (
+        answer.returncode == 1 and "servo ended with code 2: its lines above say why" in answer.stdout + answer.stderr
+    )
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_wrong_usage(fake: Fake, capsys: pytest.CaptureFixture[str], tmp_path: P
     fake(lambda args: 0)
     assert cli.main(["make-coffee"]) == 2
     assert "command 'make-coffee' is unknown: choose from make-tea" in capsys.readouterr().err
-    for words in (["--cups", "two"], ["--sugar"], ["--json", str(tmp_path / "nowhere" / "out.json")]):
+    nowhere = str(tmp_path / "nowhere" / "out.json")
+    for words in (["--cups", "two"], ["--sugar"], ["--json", nowhere], ["--json", str(tmp_path)]):
         with pytest.raises(SystemExit) as caught:
             cli.main(["make-tea", *words])
         told = capsys.readouterr().err
@@ -213,11 +214,16 @@ def test_json_is_whole(tmp_path: Path) -> None:
     save_json(None, data)
 
 
-def test_every_command_has_help_and_a_first_line() -> None:
-    known = cli.commands()
-    for name, file in known.items():
-        assert cli.first_line(file), f"kovis {name} has no docstring"
-        answer = subprocess.run(
-            [sys.executable, "-m", "kovis_ros.cli.main", name, "--help"], capture_output=True, text=True
-        )
-        assert answer.returncode == 0 and "--json" in answer.stdout, answer.stderr
+@pytest.mark.parametrize("name", cli.commands())
+def test_every_command_has_help_and_a_first_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.first_line(cli.commands()[name])
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    told = capsys.readouterr().out
+    assert caught.value.code == 0 and told.startswith(f"usage: kovis {name}") and "--json FILE" in told
+
+
+def test_the_command_runs_as_a_program() -> None:
+    command = [sys.executable, "-m", "kovis_ros.cli.main", "make-tea"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 2 and answer.stderr.startswith("kovis: command 'make-tea' is unknown: choose from")

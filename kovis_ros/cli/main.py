@@ -101,6 +101,8 @@ def arguments(module: ModuleType, words: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(list(words[1:]))
     if args.json is not None and not args.json.resolve().parent.is_dir():
         parser.error(f"--json {args.json}: folder {args.json.resolve().parent} does not exist")
+    if args.json is not None and args.json.is_dir():
+        parser.error(f"--json {args.json}: a folder is there, give a file")
     return args
 
 
