@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,13 +51,19 @@ def begun(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if (folder / STARTED).is_file() and not shards(folder):
-            (folder / STARTED).unlink()
-            for leftover in folder.glob(".*.part"):
-                shutil.rmtree(leftover, ignore_errors=True)
+        if folder.is_dir() and not shards(folder) and (not there or (folder / STARTED).is_file()):
+            sweep(folder)
+            (folder / STARTED).unlink(missing_ok=True)
             if not there:
-                folder.rmdir()
+                with suppress(OSError):
+                    folder.rmdir()
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what interrupted writing left."""
+    for leftover in folder.glob(".*.part"):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def write_shard(path: Path, samples: Iterable[Sample], axes: Sequence[str]) -> int:
@@ -120,8 +126,7 @@ def finish(folder: Path, recording: Recording) -> Path:
     if not found:
         raise BagError(f"{folder} has no shards ({shard_path(folder, 0).name}, ...): record some first")
     text = yaml.safe_dump(metadata(found, recording), sort_keys=False, allow_unicode=True)
-    for leftover in folder.glob(".*.part"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    sweep(folder)
     try:
         replace(folder / METADATA, text)
         (folder / STARTED).unlink(missing_ok=True)
