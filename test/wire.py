@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 IMAGE, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
@@ -75,6 +76,7 @@ class Probe:
     def look(self, seconds: float = 0.5) -> None:
         """Listen for a while, then ask who has what."""
         from rclpy.action import get_action_server_names_and_types_by_node as servers
+        from rclpy.node import NodeNameNonExistentError
 
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -86,9 +88,11 @@ class Probe:
         )  # fmt: skip
         there = set(node.get_node_names_and_namespaces())
         for name in (name for name in WIRE if (name, "/kovis") in there):
-            for found, ask in zip(self.found[name], asked, strict=True):
-                found.update({topic: kinds[0] for topic, kinds in ask(name, "/kovis")})
-        self.listeners_to_the_truth |= {e.node_name for e in node.get_subscriptions_info_by_topic("/kovis/sim/trial")}
+            with suppress(NodeNameNonExistentError):  # it has just ended
+                for found, ask in zip(self.found[name], asked, strict=True):
+                    found.update({topic: kinds[0] for topic, kinds in ask(name, "/kovis")})
+        listeners = {e.node_name for e in node.get_subscriptions_info_by_topic("/kovis/sim/trial")}
+        self.listeners_to_the_truth |= {name for name in listeners if not name.startswith("_NODE_NAME_UNKNOWN")}
         cameras = [e for topic in CAMERA for e in node.get_publishers_info_by_topic(topic)]
         self.reliabilities |= {e.qos_profile.reliability.name for e in cameras}
 
