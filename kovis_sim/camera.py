@@ -21,6 +21,11 @@ class StereoCamera(NamedTuple):
     baseline_m: float
     size: int
 
+    @property
+    def field_of_view_deg(self) -> float:
+        """Across the image."""
+        return float(np.degrees(2.0 * np.arctan(0.5 * self.size / self.K[0, 0])))
+
     def eyes(self, world_T_tool0: Array) -> tuple[Array, Array]:
         """``world_T_left`` and ``world_T_right`` (4, 4), optical frames."""
         centre = world_T_tool0 @ self.tool0_T_centre

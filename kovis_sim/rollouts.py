@@ -43,6 +43,7 @@ def rollout(scene: Scene, seed: int, index: int) -> Iterator[bags.Sample]:
         yield bags.Sample(
             index, step, bags.stamp(index, step), left, right, truth.depth, truth.segmentation, scene.K,
             scene.baseline_m, np.float32(direction), float(np.float32(speed)), np.float32(truth.displacement),
+            truth.keypoints,
         )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ class Truth(NamedTuple):
     depth: NDArray[np.uint16]  # (2, H, W) 0.1 mm
     segmentation: NDArray[np.uint8]  # (2, H, W): 0 background, 1 target, 2 robot
     displacement: Array  # (d,) metres, rotation scaled
+    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then gripper: x, y in pixels, 1 where in the image
 
 
 class Scene:
@@ -47,6 +48,8 @@ class Scene:
         self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
         self.target_T_goal = geometry.pose_rpy(task.goal.position_m, np.radians(task.goal.rpy_deg))
         self.opening_m = task.held.grip_m
+        target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp)
+        self.landmarks = self._stage.landmarks(camera.nominal(task.camera), self.opening_m, target_T_tool0)
         self._pictures: tuple[Picture, Picture] | None = None
         self.seed(seed)
 
@@ -193,7 +196,9 @@ class Scene:
             raise SceneError("no stereo pair yet: call stereo() before truth()")
         depth = np.stack([np.clip(p.depth * 1e4, 0, 65535).astype(np.uint16) for p in self._pictures])
         classes = np.stack([self._stage.classes(p) for p in self._pictures])
-        return Truth(depth, classes, self.displacement())
+        eyes = self.camera.eyes(self.world_T_tool0)
+        points = self.landmarks.project(self.world_T_target, self.world_T_tool0, eyes, self.K, self.camera.size)
+        return Truth(depth, classes, self.displacement(), points)
 
     # -- physics ------------------------------------------------------------------------------------------------
     def follow(self, q: ArrayLike, opening_m: float, dt: float) -> float:

@@ -16,10 +16,11 @@ from kovis_ros.method import geometry
 from kovis_ros.method.config import ConfigError, Task
 from kovis_sim import appearance, robot
 from kovis_sim.appearance import Look, Split
-from kovis_sim.camera import StereoCamera
+from kovis_sim.camera import StereoCamera, intrinsics
 from kovis_sim.cell import TABLE_HALF, pieces
+from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, farthest, moved, unproject
 from kovis_sim.table import Plane
-from kovis_sim.world import Picture, World
+from kovis_sim.world import Light, Picture, World
 
 Array = NDArray[np.float64]
 BACKGROUND, TARGET, ROBOT = 0, 1, 2
@@ -111,6 +112,22 @@ class Stage:
         grey = np.where((picture.body < 0) & ~table, SKY_GREY * albedo, grey)
         depth, body = np.where(table, plane.depth, picture.depth), np.where(table, -1, picture.body)
         return np.clip(grey, 0, 255).astype(np.uint8), Picture(picture.grey, depth, body)
+
+    def landmarks(self, stereo: StereoCamera, opening_m: float, target_T_tool0: Array) -> Landmarks:
+        """What the nominal camera sees of target and gripper at the goal, spread over both."""
+        self.pose(target_T_tool0, opening_m, np.eye(4))
+        eye, K = target_T_tool0 @ stereo.tool0_T_centre, intrinsics(stereo.field_of_view_deg, VIEW_PX)
+        picture = self.world.render(eye, K, VIEW_PX, Light((0.0, 0.0, 1.0), 1.0, 0.0, 0.0, False))
+        found = []
+        for kind, frame in ((TARGET, np.eye(4)), (ROBOT, target_T_tool0)):
+            points = unproject(picture.depth, self.classes(picture) == kind, K)
+            if len(points) < COUNT:
+                raise ConfigError(
+                    f"task {self.task.name}: the camera sees {len(points)} pixels of the "
+                    f"{'target' if kind == TARGET else 'gripper'} at the goal: check goal, camera.eye_m and look_at_m"
+                )
+            found.append(moved(farthest(points, COUNT), geometry.inverse(frame) @ eye))
+        return Landmarks(*found)
 
     def _casters(self) -> Iterator[list[Array]]:
         """Of each body, the corners (n, 3) of its convex parts in the world."""

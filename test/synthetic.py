@@ -24,10 +24,10 @@ class Sample(NamedTuple):
     depth: NDArray[np.uint16]
     segmentation: NDArray[np.uint8]
     K: NDArray[np.float64]
-    baseline_m: float
     direction: NDArray[np.float32]
     speed: float
     displacement: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
 
 
 def draw(
@@ -54,6 +54,18 @@ def draw(
     return np.clip(noisy, 0, 255).astype(np.uint8), depth, segmentation
 
 
+def landmarks(displacement: NDArray[np.float64], tilt: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(2, 32, 3) pixels: the disc's centre sixteen times, then the tops of left and right bar in turn."""
+    result = np.ones((2, 32, 3), np.float32)
+    for eye in (0, 1):
+        offset = 0.025 - 0.05 * eye
+        centre = FOCAL * (displacement[:2] + [offset, 0.0]) / (0.20 + displacement[2]) + 63.5 + tilt
+        bars = [FOCAL * (offset + side) / 0.17 + 63.5 + tilt[0] for side in (-0.03, 0.03)]
+        result[eye, :16, :2] = centre
+        result[eye, 16:, 0], result[eye, 16:, 1] = np.tile(bars, 8), 60.0 + tilt[1]
+    return result
+
+
 def sample(rng: np.random.Generator, rollout: int = 0) -> Sample:
     """One random stereo pair with its truth."""
     direction = rng.normal(size=4)
@@ -68,10 +80,10 @@ def sample(rng: np.random.Generator, rollout: int = 0) -> Sample:
         np.stack([left[1], right[1]]),
         np.stack([left[2], right[2]]),
         K,
-        0.05,
         unit.astype(np.float32),
         speed,
         displacement.astype(np.float32),
+        landmarks(displacement, tilt),
     )
 
 

@@ -19,6 +19,7 @@ def raw() -> Raw:
         torch.randint(0, 3, (4, 2, 128, 128), generator=g, dtype=torch.uint8),
         torch.rand((4, 2, 64, 64), generator=g),
         torch.randint(0, 3, (4, 2, 64, 64), generator=g),
+        torch.rand((4, 2, 32, 3), generator=g),
     )
 
 
@@ -28,10 +29,11 @@ OFF = AugmentConfig(**{field.name: 0.0 for field in dataclasses.fields(AugmentCo
 
 @pytest.mark.parametrize("size", [64, 128])
 def test_with_everything_off_it_is_the_path_of_the_robot(raw: Raw, size: int) -> None:
-    pair, depth, segmentation = Augmenter(OFF, IDEAL, size, pool=2)(raw, torch.Generator().manual_seed(0))
+    pair, depth, segmentation, landmarks = Augmenter(OFF, IDEAL, size, pool=2)(raw, torch.Generator().manual_seed(0))
     # grey is rounded to whole levels here: half a level of about 37 (deviation of the averaged noise)
     assert (pair - plain(raw, size)).abs().max() < 0.03
     assert torch.equal(depth, raw.depth) and torch.equal(segmentation, raw.segmentation)
+    assert torch.equal(landmarks, raw.landmarks)
 
 
 def test_plain_is_images_prepare(raw: Raw) -> None:
@@ -64,6 +66,21 @@ def test_labels_move_with_the_image() -> None:
     label = torch.zeros(1, 2, 64, 64)
     label[..., 20, 30] = 1.0
     assert torch.nonzero(moved(label, torch.tensor([[2, 1]]))[0, 0]).tolist() == [[19, 28]]
+
+
+def test_landmarks_move_with_the_image(raw: Raw) -> None:
+    """A bright spot on a landmark is still there after the shift: within a cell of the network's image."""
+    image = torch.zeros_like(raw.images)
+    image[..., 40, 60] = 255
+    # pixel (60, 40) of 128 is (2 * 60 + 1) / 128 - 1, (2 * 40 + 1) / 128 - 1 in network coordinates
+    place = torch.tensor([121.0 / 128.0 - 1.0, 81.0 / 128.0 - 1.0, 1.0]).expand(4, 2, 32, 3)
+    case = raw._replace(images=image, landmarks=place)
+    config = dataclasses.replace(OFF, shift_px=3.0)
+    seen, _, _, landmarks = Augmenter(config, IDEAL, 128, pool=2)(case, torch.Generator().manual_seed(1))
+    pixels = (landmarks[:, 0, 0, :2] + 1.0) * 64.0 - 0.5
+    brightest = seen[:, 0].flatten(1).argmax(1)
+    assert (pixels[:, 0] - brightest % 128).abs().max() <= 1.0 and (pixels[:, 1] - brightest // 128).abs().max() <= 1.0
+    assert (pixels - torch.tensor([60.0, 40.0])).abs().max() > 1.0  # and it did move
 
 
 def test_background_alone_is_replaced(raw: Raw) -> None:

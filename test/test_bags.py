@@ -28,6 +28,7 @@ TOPICS = {
     "/camera/camera/infra2/image_rect_raw", "/camera/camera/infra2/camera_info",
     "/kovis/truth/left/depth", "/kovis/truth/left/segmentation",
     "/kovis/truth/right/depth", "/kovis/truth/right/segmentation", "/kovis/motion",
+    "/kovis/truth/keypoints",
 }  # fmt: skip
 
 
@@ -41,9 +42,11 @@ def sample(rollout: int, step: int, size: int = 32) -> Sample:
     displacement = rng.normal(0.0, 0.02, 4).astype(np.float32)
     direction = (displacement / np.linalg.norm(displacement)).astype(np.float32)
     stamp = bags.stamp(rollout, step)
+    points = rng.random((2, 6, 3), np.float32)
     return Sample(
-        rollout, step, stamp, left, right, depth, labels, K, 0.04 + 0.001 * rollout, direction, 0.25, displacement
-    )
+        rollout, step, stamp, left, right, depth, labels, K, 0.04 + 0.001 * rollout, direction, 0.25, displacement,
+        points,
+    )  # fmt: skip
 
 
 def shard_samples(number: int, rollouts: int = 2, steps: int = 3) -> Iterator[Sample]:
@@ -79,7 +82,7 @@ def test_layout(bag: Path) -> None:
     assert sorted(p.name for p in bag.iterdir()) == ["bag_0000.mcap", "bag_0001.mcap", "bag_0002.mcap", "metadata.yaml"]
     body = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
     assert body["relative_file_paths"] == ["bag_0000.mcap", "bag_0001.mcap", "bag_0002.mcap"]
-    assert body["message_count"] == 18 * 9
+    assert body["message_count"] == 18 * 10
     assert [f["message_count"] for f in body["files"]] == [54, 54, 54]
     assert {
         t["topic_metadata"]["name"]: t["message_count"] for t in body["topics_with_message_count"]

@@ -1,4 +1,4 @@
-"""One sample as nine serialised ROS messages, and back."""
+"""One sample as ten serialised ROS messages, and back."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kovis_ros.bags.sample import BagError, Sample, place
 from kovis_ros.method.config import share
 
 IMAGE, INFO, MOTION = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo", "kovis_msgs/msg/Motion"
+KEYPOINT, KEYPOINTS = "kovis_msgs/msg/Keypoint", "kovis_msgs/msg/Keypoints"
 SIDES = ("left", "right")
 CAMERAS = ("/camera/camera/infra1", "/camera/camera/infra2")
 FRAMES = ("camera_infra1_optical_frame", "camera_infra2_optical_frame")
@@ -24,6 +25,7 @@ TOPICS = {
     **{f"/kovis/truth/{side}/depth": IMAGE for side in SIDES},
     **{f"/kovis/truth/{side}/segmentation": IMAGE for side in SIDES},
     "/kovis/motion": MOTION,
+    "/kovis/truth/keypoints": KEYPOINTS,
 }
 
 
@@ -35,8 +37,9 @@ def typestore() -> Any:
     except ImportError as error:
         raise BagError(f"bags need the `rosbags` package ({error}): pip install 'kovis_ros[bags]'") from error
     store = get_typestore(Stores.ROS2_JAZZY)
-    text = Path(share("kovis_msgs", "msg", "Motion.msg")).read_text()
-    store.register(get_types_from_msg(text, MOTION))
+    for name in (MOTION, KEYPOINT, KEYPOINTS):
+        text = Path(share("kovis_msgs", "msg", f"{name.split('/')[-1]}.msg")).read_text()
+        store.register(get_types_from_msg(text, name))
     return store
 
 
@@ -54,6 +57,7 @@ def to_messages(sample: Sample, axes: Sequence[str]) -> dict[str, bytes]:
         built[f"/kovis/truth/{side}/depth"] = image(headers[i], sample.depth[i], "16UC1")
         built[f"/kovis/truth/{side}/segmentation"] = image(headers[i], sample.segmentation[i], "mono8")
     built["/kovis/motion"] = motion(tool, sample, axes)
+    built["/kovis/truth/keypoints"] = keypoints(headers[0], sample)
     return {topic: bytes(typestore().serialize_cdr(built[topic], msgtype)) for topic, msgtype in TOPICS.items()}
 
 
@@ -67,9 +71,12 @@ def from_messages(stamp_ns: int, raw: Mapping[str, bytes]) -> Sample:
     K, baseline = conversions.camera_from_infos(*(messages[f"{camera}/camera_info"] for camera in CAMERAS))
     truth = messages["/kovis/motion"]
     direction, displacement = np.asarray(truth.direction), np.asarray(truth.displacement)
+    found = messages["/kovis/truth/keypoints"]
+    points = np.array([[(p.x, p.y, p.confidence) for p in side] for side in (found.left, found.right)], np.float32)
     return Sample(
-        *place(stamp_ns), stamp_ns, left, right, depth, labels, K, baseline, direction, float(truth.speed), displacement
-    )
+        *place(stamp_ns), stamp_ns, left, right, depth, labels, K, baseline, direction, float(truth.speed),
+        displacement, points,
+    )  # fmt: skip
 
 
 def check(sample: Sample, axes: Sequence[str]) -> None:
@@ -86,6 +93,9 @@ def check(sample: Sample, axes: Sequence[str]) -> None:
         array = getattr(sample, name)
         if len(size) != 2 or array.shape != shape or array.dtype != dtype:
             raise BagError(f"{name} of a sample is {array.dtype} {array.shape}: {dtype} {shape} is needed")
+    points = np.asarray(sample.keypoints)
+    if points.ndim != 3 or points.shape[::2] != (2, 3) or not np.all(np.isfinite(points)):
+        raise BagError(f"keypoints of a sample are {points.dtype} {points.shape}: finite (2, L, 3) are needed")
     for name in ("direction", "displacement"):
         if np.shape(getattr(sample, name)) != (len(axes),) or not np.all(np.isfinite(getattr(sample, name))):
             raise BagError(f"{name} of a sample is {getattr(sample, name)}: give a finite number for each of {axes}")
@@ -126,3 +136,16 @@ def motion(header: Any, sample: Sample, axes: Sequence[str]) -> Any:
     direction = np.asarray(sample.direction, np.float32)
     remaining = float(np.linalg.norm(displacement))
     return typestore().types[MOTION](header, list(axes), direction, float(sample.speed), remaining, 1.0, displacement)
+
+
+def keypoints(header: Any, sample: Sample) -> Any:
+    """kovis_msgs/Keypoints with the true places of the landmarks; confidence 1 where they lie in the image."""
+    types = typestore().types
+    height, width = sample.left.shape
+    sides = [
+        [types[KEYPOINT](i, float(x), float(y), float(seen)) for i, (x, y, seen) in enumerate(points)]
+        for points in sample.keypoints
+    ]
+    side = float(min(height, width))
+    corner = (0.5 * (width - side) - 0.5, 0.5 * (height - side) - 0.5)
+    return types[KEYPOINTS](header, "", width, height, *corner, side, *sides, header.stamp)

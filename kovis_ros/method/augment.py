@@ -23,6 +23,7 @@ class Raw(NamedTuple):
     mask: Tensor  # (B, 2, C, C) uint8 segmentation at the size of the images
     depth: Tensor  # (B, 2, D, D) float32 metres, 0 unknown
     segmentation: Tensor  # (B, 2, D, D) int64
+    landmarks: Tensor  # (B, 2, L, 3) network coordinates, and 1 where in the image
 
 
 class Augmenter:
@@ -36,8 +37,8 @@ class Augmenter:
         drawn = textures.pool(np.random.default_rng(seed), pool, 192)
         self.pool = torch.from_numpy(drawn).to(device)
 
-    def __call__(self, raw: Raw, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Prepared images (B, 2, S, S), depth and segmentation of ``raw``, both moved with the images."""
+    def __call__(self, raw: Raw, rng: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Prepared images (B, 2, S, S); depth, segmentation and landmarks of ``raw``, moved with the images."""
         count, side = raw.images.shape[0], raw.images.shape[-1]
         image = self.paint(raw.images.float(), raw.mask, rng)
         image = self.light(image, rng)
@@ -45,7 +46,9 @@ class Augmenter:
         image = shifted_resample(image, shift, self.size)
         cells = (shift * raw.depth.shape[-1] / side).round().long()
         image = sensor.expose(image, sensor.draw(self.imager, count, rng, image.device), rng)
-        return camera.normalise(image), moved(raw.depth, cells), moved(raw.segmentation, cells)
+        landmarks = raw.landmarks.clone()
+        landmarks[..., :2] -= (2.0 / side) * shift[:, None, None]
+        return camera.normalise(image), moved(raw.depth, cells), moved(raw.segmentation, cells), landmarks
 
     def paint(self, image: Tensor, mask: Tensor, rng: Generator) -> Tensor:
         """New background, flat blobs in it, and textures on target and gripper, of images (B, 2, C, C)."""

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from kovis_ros.method import images
 from kovis_ros.method.augment import Raw
 
 IMAGE, MAP = 128, 64  # sizes of the stored images, and of stored depth and segmentation labels
-VERSION = 2
+VERSION = 3
 SAMPLE_BYTES = 90_200
 
 
@@ -38,10 +38,10 @@ class Sample(Protocol):
     depth: NDArray[np.uint16]  # (2, H, W), 0.1 mm
     segmentation: NDArray[np.uint8]  # (2, H, W)
     K: NDArray[np.float64]  # (3, 3)
-    baseline_m: float
     direction: NDArray[np.float32]  # (d,)
     speed: float
     displacement: NDArray[np.float32]  # (d,) m
+    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then gripper: x, y in pixels, 1 where in the image
 
 
 class Labels(NamedTuple):
@@ -50,7 +50,6 @@ class Labels(NamedTuple):
     direction: torch.Tensor  # (B, d)
     speed: torch.Tensor  # (B,)
     displacement: torch.Tensor  # (B, d) m
-    parallax: torch.Tensor  # (B,) m, see ``losses.Batch``
 
 
 def build_cache(
@@ -117,9 +116,10 @@ def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]
             f"roll-out {sample.rollout}: images {pair.shape}, segmentation {segmentation.shape} and depth "
             f"{depth.shape} differ: record the bag again"
         )
-    side = float(pair.shape[1])
+    crop = images.Crop(-0.5, -0.5, float(IMAGE))
     if pair.shape[1:] != (IMAGE, IMAGE):
-        pair, segmentation, depth, side = _resize(pair, segmentation, depth, sample.K, limits)
+        crop = images.crop_for(sample.K, (pair.shape[1], pair.shape[2]), limits)
+        pair, segmentation, depth = _resize(pair, segmentation, depth, crop)
     labels = majority(segmentation)
     return {
         "images": pair,
@@ -129,7 +129,7 @@ def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]
         "direction": np.asarray(sample.direction, np.float32),
         "speed": np.asarray(sample.speed, np.float32),
         "displacement": np.asarray(sample.displacement, np.float32),
-        "parallax": np.asarray(2.0 * sample.K[0, 0] * sample.baseline_m / side, np.float32),
+        "landmarks": in_network(sample.keypoints, crop),
         "rollout": np.asarray(sample.rollout, np.int64),
     }
 
@@ -138,16 +138,21 @@ def _resize(
     pair: NDArray[np.uint8],
     segmentation: NDArray[np.uint8],
     depth: NDArray[np.uint16],
-    K: ArrayLike,
-    limits: tuple[float, float],
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16], float]:
-    """The robot's crop at the size of the cache: images averaged, truth by the nearest pixel; and its side, pixels."""
-    crop = images.crop_for(K, (pair.shape[1], pair.shape[2]), limits)
+    crop: images.Crop,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
+    """The robot's crop at the size of the cache: images averaged, truth by the nearest pixel."""
     grey = images.resample(torch.from_numpy(pair), crop, IMAGE).round().clamp(0, 255).numpy().astype(np.uint8)
     place = (np.arange(IMAGE) + 0.5) * crop.side / IMAGE
     rows = np.clip(np.round(place + crop.y), 0, pair.shape[1] - 1).astype(int)
     columns = np.clip(np.round(place + crop.x), 0, pair.shape[2] - 1).astype(int)
-    return grey, segmentation[:, rows][:, :, columns], depth[:, rows][:, :, columns], crop.side
+    return grey, segmentation[:, rows][:, :, columns], depth[:, rows][:, :, columns]
+
+
+def in_network(points: NDArray[np.float32], crop: images.Crop) -> NDArray[np.float32]:
+    """Landmarks (2, L, 3) in network coordinates; what the crop cuts off counts as not in the image."""
+    place = images.to_network(points[..., :2], crop)
+    inside = (points[..., 2] > 0.0) & np.all(np.abs(place) < 1.0, axis=-1)
+    return np.concatenate([place, inside[..., None]], -1).astype(np.float32)
 
 
 def blocks(image: NDArray[Any]) -> NDArray[Any]:
@@ -208,7 +213,7 @@ class Cache:
         folder = Path(path)
         try:
             head = json.loads((folder / "cache.json").read_text())
-            names = ("images", "mask", "segmentation", "depth", *Labels._fields, "rollout")
+            names = ("images", "mask", "segmentation", "depth", "landmarks", *Labels._fields, "rollout")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
         except (OSError, ValueError) as error:
             raise DataError(f"cache {folder} cannot be opened ({error}): delete the folder and train again") from error
@@ -228,10 +233,10 @@ class Cache:
         """Images and their truth of samples ``index`` (B,)."""
         take = {
             name: torch.from_numpy(self.arrays[name][index]).to(device, non_blocking=True)
-            for name in ("images", "mask", "segmentation")
+            for name in ("images", "mask", "segmentation", "landmarks")
         }
         depth = torch.from_numpy(self.arrays["depth"][index].astype(np.float32)).to(device) * 1e-4
-        return Raw(take["images"], take["mask"], depth, take["segmentation"].long())
+        return Raw(take["images"], take["mask"], depth, take["segmentation"].long(), take["landmarks"])
 
     def labels(self, index: NDArray[np.int64], device: str | torch.device = "cpu") -> Labels:
         """Truth of the servo of samples ``index`` (B,)."""

@@ -90,8 +90,8 @@ class Run:
         index = np.sort(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
         raw = self.cache.raw(index, self.device)
         rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + step)
-        pair, depth, segmentation = self.augmenter(raw, rng)
-        return Batch(pair, depth, segmentation, *self.cache.labels(index, self.device))
+        pair, depth, segmentation, landmarks = self.augmenter(raw, rng)
+        return Batch(pair, depth, segmentation, *self.cache.labels(index, self.device), landmarks)
 
     def learn(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimiser; the loss terms by name."""

@@ -21,7 +21,7 @@ NOISE = 0.1  # of the disturbance for jitter, in standard deviations of the imag
 def clean_batch(cache: Cache, index: NDArray[np.int64], size: int, device: torch.device) -> Batch:
     """Samples as the robot would see them, without augmentation."""
     raw = cache.raw(index, device)
-    return Batch(plain(raw, size), raw.depth, raw.segmentation, *cache.labels(index, device))
+    return Batch(plain(raw, size), raw.depth, raw.segmentation, *cache.labels(index, device), raw.landmarks)
 
 
 @torch.no_grad()
