@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from kovis_msgs.msg import Motion as MotionMessage
@@ -19,6 +21,7 @@ from kovis_msgs.msg import SimTrial
 from kovis_msgs.srv import SimReset
 from kovis_ros import conversions
 from kovis_ros.method.config import ConfigError, load_task
+from kovis_ros.method.kinematics import Unreachable
 from kovis_ros.method.motion import Motion, label
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report, Window
@@ -40,6 +43,7 @@ PARAMETERS = (
     Parameter("record.rollouts", 0, "above 0: record so many training roll-outs into record.out and end", 0, 10**7),
     Parameter("record.out", "", "folder of the bag to record"),
 )
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # what a camera offers
 REST = 2.0  # times the rendering time from one image to the next: on a slow machine the network needs the other half
 LONGEST_TICK_S = 0.1  # after a stall the cell goes on from here: it does not try to catch up
 
@@ -69,8 +73,8 @@ class SimNode(Node):
 
     def _wire(self) -> None:
         camera = self.settings.camera
-        self.images = [self.create_publisher(Image, f"{camera}/infra{i}/image_rect_raw", 1) for i in (1, 2)]
-        self.infos = [self.create_publisher(CameraInfo, f"{camera}/infra{i}/camera_info", 1) for i in (1, 2)]
+        self.images = [self.create_publisher(Image, f"{camera}/infra{i}/image_rect_raw", NEWEST) for i in (1, 2)]
+        self.infos = [self.create_publisher(CameraInfo, f"{camera}/infra{i}/camera_info", NEWEST) for i in (1, 2)]
         self.trials = self.create_publisher(SimTrial, "sim/trial", 1)
         self.motions = self.create_publisher(MotionMessage, "sim/motion", 1)
         self.create_service(SimReset, "sim/reset", self.on_reset)
@@ -88,18 +92,24 @@ class SimNode(Node):
         try:
             if request.seed < 0:
                 raise ConfigError(f"seed {request.seed} is negative: give 0 or more")
-            if request.task not in ("", self.task.name):
-                task = load_task(request.task)
-                self.scene.close()
-                self.task, self.scene = task, Scene(task, int(request.seed), self.settings.split, sensor=True)
+            self._take_task(request.task, int(request.seed))
             self._new_trial(int(request.seed))
-        except (ConfigError, SceneError, StateError) as error:
+        except (ConfigError, SceneError, StateError, Unreachable) as error:
             response.success, response.message = False, str(error)
             return response
         metres, radians = self.trial.start_error
         response.success = True
         response.message = f"start {metres * 1e3:.1f} mm and {np.degrees(radians):.1f} deg from the goal"
         return response
+
+    def _take_task(self, name: str, seed: int) -> None:
+        """Another task's scene in place of this one, which stays when the other cannot be built."""
+        if name in ("", self.task.name):
+            return
+        task = load_task(name)
+        scene = Scene(task, seed, self.settings.split, sensor=True)
+        self.scene.close()
+        self.task, self.scene = task, scene
 
     def _new_trial(self, seed: int) -> None:
         """Everything random from the seed; the arm jumps to its start, which only a simulator may do."""
@@ -180,6 +190,7 @@ class SimNode(Node):
 
 def record(settings: Any) -> int:
     """The recording mode: what ``kovis record`` does, as a node's executable for launch files."""
+    from kovis_ros import bags
     from kovis_sim import rollouts
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -188,8 +199,10 @@ def record(settings: Any) -> int:
     def progress(done: int, whole: int) -> None:
         print(f"record {task.name}: {done} of {whole} roll-outs", flush=True)
 
-    samples = rollouts.record(task, settings.record_rollouts, settings.seed, settings.record_out, progress=progress)
-    print(f"{settings.record_out}: {samples} samples", flush=True)
+    out = Path(settings.record_out)
+    with bags.begun(out):
+        samples = rollouts.record(task, settings.record_rollouts, settings.seed, out, progress=progress)
+    print(f"{out}: {samples} samples", flush=True)
     return 0
 
 

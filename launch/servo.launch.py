@@ -28,12 +28,23 @@ def start(context):
     return [action(process) for process in bringup.graph(given)]
 
 
+def end_of(name):
+    """What launch does when a required process ends: all end, and `ros2 launch` with an error unless it ended well."""
+
+    def on_exit(event, context):
+        if event.returncode and not context.is_shutdown:
+            raise RuntimeError(f"{name} ended with code {event.returncode}: its lines above say why")
+        return [Shutdown(reason=f"{name} has ended")]
+
+    return on_exit
+
+
 def action(process):
     """One process as launch starts it; the end of a required one ends the launch."""
     more = {"output": "screen", "additional_env": dict(process.environment)}
     more |= {"respawn": process.restart, "respawn_delay": 1.0}
     if process.required:
-        more["on_exit"] = Shutdown(reason=f"{process.name} has ended")
+        more["on_exit"] = end_of(process.name)
     if not process.executable:
         command = [sys.executable if word == "python3" else word for word in process.command]
         return ExecuteProcess(cmd=command, name=process.name, **more)

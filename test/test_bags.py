@@ -19,6 +19,7 @@ pytest.importorskip("rosbags")
 
 from kovis_ros import bags
 from kovis_ros.bags import BagError, Recording, Sample, messages
+from kovis_ros.method.config import load_task, to_dict
 
 AXES = ("x", "y", "z", "rz")
 RECORDING = Recording("pick_mug", 3, "0.1.0", "name: pick_mug\naxes: [x, y, z, rz]\n")
@@ -219,17 +220,68 @@ except bags.BagError as error:
     [
         ({"task": "insert_peg"}, "task 'pick_mug', not 'insert_peg': give another --out"),
         ({"seed": 4}, "seed 3, not 4"),
-        ({"task_yaml": "name: pick_mug\n"}, "other settings"),
+        ({"version": "0.2.0"}, "version '0.1.0', not '0.2.0'"),
+        ({"task_yaml": "name: pick_mug\naxes: [x]\n"}, r"other settings \(axes \['x', 'y', 'z', 'rz'\] -> \['x'\]\)"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
 def test_another_recording_is_not_mixed_in(tmp_path: Path, change: dict, words: str, finished: bool) -> None:
     folder = tmp_path / "bag"
-    make_bag(folder) if finished else bags.begin(folder, RECORDING)
+    make_bag(folder)
+    if not finished:
+        bags.begin(folder, RECORDING)
     before = sorted(p.name for p in folder.iterdir())
     with pytest.raises(BagError, match=words):
         bags.begin(folder, RECORDING._replace(**change))
     assert sorted(p.name for p in folder.iterdir()) == before
+
+
+def changed(**sections: dict[str, object]) -> Recording:
+    """RECORDING of pick_mug as it ships, with some settings changed."""
+    task = to_dict(load_task("pick_mug"))
+    for name, change in sections.items():
+        task[name] = {**task[name], **change} if isinstance(task[name], dict) else change
+    return RECORDING._replace(task_yaml=yaml.safe_dump(task))
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"servo": {"converged_speed": 0.11}, "training": {"epochs": 3}, "model": {"keypoints": 8}}, ""),
+        ({"sensor": {"defocus_px": 9.0}}, ""),
+        ({"success": {"hold_s": 2.0}, "completion": [], "rollout": {"start_distance_m": [0.0, 0.1]}}, ""),
+        ({"servo": {"label_slope": 100.0}}, "servo.label_slope 200.0 -> 100.0"),
+        ({"rollout": {"tilt_deg": 9.0}}, "rollout.tilt_deg"),
+        ({"camera": {"size_px": 96}}, "camera.size_px 128 -> 96"),
+    ],
+)
+def test_only_settings_that_reach_the_messages_count(tmp_path: Path, sections: dict, told: str) -> None:
+    """Tuning the loop or the training leaves 35 000 samples of use."""
+    folder = tmp_path / "bag"
+    bags.begin(folder, changed())
+    bags.write_shard(bags.shard_path(folder, 0), shard_samples(0), AXES)
+    bags.finish(folder, changed())
+    if not told:
+        bags.begin(folder, changed(**sections))
+        return
+    with pytest.raises(BagError, match=told):
+        bags.begin(folder, changed(**sections))
+
+
+def test_a_recording_that_fails_before_its_first_shard_leaves_nothing(tmp_path: Path) -> None:
+    def attempt(folder: Path, shards: int) -> None:
+        with bags.begun(folder):
+            bags.begin(folder, RECORDING)
+            for number in range(shards):
+                bags.write_shard(bags.shard_path(folder, number), shard_samples(number), AXES)
+            raise RuntimeError("mesh is missing")
+
+    for folder, shards, left in [("new", 0, None), ("there", 0, []), ("some", 1, ["recording.yaml", "some_0000.mcap"])]:
+        (tmp_path / "there").mkdir(exist_ok=True)
+        with pytest.raises(RuntimeError, match="mesh is missing"):
+            attempt(tmp_path / folder, shards)
+        found = sorted(p.name for p in (tmp_path / folder).iterdir()) if (tmp_path / folder).exists() else None
+        assert found == left
 
 
 def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from wire import CAMERA, WIRE
 
 from kovis_ros import bringup
 from kovis_ros.bringup import Process, graph
@@ -93,6 +94,7 @@ def test_graphs_do_not_meet(monkeypatch):
         ({"seed": "-1"}, "seed:=-1 is no whole number"),
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
         ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml is no file: check the path"),
+        ({"params_file": str(ROOT / "README.md")}, "README.md is no YAML of node parameters"),
         ({"checkpoint": "/nowhere.safetensors"}, "checkpoint:=/nowhere.safetensors is no file"),
         ({"part": "record", "rollouts": "many"}, "rollouts:=many is no whole number"),
         ({"namespace": "1 2"}, "is no ROS name"),
@@ -103,10 +105,42 @@ def test_bad_arguments_are_refused(given, text):
         graph(given)
 
 
+CONTRACT = {  # what scripts and other launch files may rely on
+    "task": "", "robot": "sim ur5 none", "robot_ip": "", "camera": "sim d435 realsense_ros none",
+    "backend": "rtde moveit_servo ur_twist_controller dry_run", "namespace": "", "device": "", "rviz": "true false",
+    "record": "true false", "trials": "", "seed": "", "params_file": "", "log_level": "debug info warn error fatal",
+    "use_sim_time": "true false",
+}  # fmt: skip
+
+
+def test_arguments_are_those_of_the_contract():
+    found = {argument.name: argument for argument in bringup.ARGUMENTS}
+    assert {name: " ".join(found[name].choices) for name in CONTRACT} == CONTRACT
+    assert set(found) - set(CONTRACT) == {"part", "checkpoint", "rollouts", "out"}
+    assert (found["robot"].default, found["camera"].default, found["backend"].default) == ("sim", "sim", "rtde")
+
+
 def test_every_argument_is_described():
     assert all(a.description and (not a.choices or a.default in a.choices) for a in bringup.ARGUMENTS)
     with pytest.raises(ConfigError, match="task is meant"):
         bringup.refuse_misspelt(["taks", "something_of_the_including_file"])
+
+
+def topics_of(display):
+    """Topics that an RViz display subscribes to."""
+    found = [display[key]["Value"] for key in ("Topic", "Description Topic") if key in display]
+    return [topic for topic in found if topic]
+
+
+def test_rviz_shows_topics_of_the_wire():
+    """Each picture and pose exists under that name, with a quality of service that its publisher can meet."""
+    layout = yaml.safe_load((ROOT / "config" / "servo.rviz").read_text())["Visualization Manager"]
+    shown = {topic: display for display in layout["Displays"] for topic in topics_of(display)}
+    published = {name for node in WIRE.values() for name in node.publishes}
+    assert "/kovis/overlay" in shown and set(shown) <= published | {"/robot_description"}
+    for topic in set(shown) & set(CAMERA):
+        assert shown[topic]["Topic"]["Reliability Policy"] == "Best Effort"
+    assert layout["Global Options"]["Fixed Frame"] == "base"
 
 
 # The launch file and `kovis servo`. What launch_ros does with an action is in launch_ros; that we hand it the same
@@ -211,55 +245,110 @@ def test_launch_arguments_are_those_of_bringup(launch_file):
 
 DUMP = """#!{python}
 import json, os, sys
-with open(os.path.join({folder!r}, os.path.basename(sys.argv[0]) + ".json"), "w") as file:
+path = os.path.join({folder!r}, os.path.basename(sys.argv[0]) + ".json")
+with open(path + ".part", "w") as file:
     files = [open(f).read() for o, f in zip(sys.argv, sys.argv[1:]) if o == "--params-file"]
     json.dump(dict(argv=sys.argv[1:], files=files, profile=os.environ["FASTDDS_DEFAULT_PROFILES_FILE"]), file)
+os.rename(path + ".part", path)
 import time; time.sleep(20)
 """
 RUN = """
 import sys
 from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription, TimerAction, Shutdown
+from launch.actions import IncludeLaunchDescription, OpaqueFunction, Shutdown, TimerAction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from pathlib import Path
+def look(context, left=60):
+    if not left or all(Path(name).exists() for name in sys.argv[2].split(",")):
+        return [Shutdown()]
+    return [TimerAction(period=0.25, actions=[OpaqueFunction(function=look, args=[left - 1])])]
 source = PythonLaunchDescriptionSource(sys.argv[1])
 service = LaunchService()
 service.include_launch_description(LaunchDescription([
-    IncludeLaunchDescription(source, launch_arguments=[a.split(":=", 1) for a in sys.argv[2:]]),
-    TimerAction(period=5.0, actions=[Shutdown()]),
+    IncludeLaunchDescription(source, launch_arguments=[a.split(":=", 1) for a in sys.argv[3:]]),
+    OpaqueFunction(function=look),
 ]))
 sys.exit(service.run())
 """
 
 
-def test_real_launch_starts_what_bringup_says(tmp_path, monkeypatch, ros_domain):
-    """Under the real launch, with executables that write down how they were called."""
+@pytest.fixture
+def stand_ins(tmp_path, monkeypatch, ros_domain):
+    """Executables of kovis_ros that write down how they were called; returns the folder that they write to."""
     reason = "launch and launch_ros are not installed: they come with a ROS 2 installation, not from PyPI"
     pytest.importorskip("launch_ros.actions", reason=reason)
     prefix, called = tmp_path / "prefix", tmp_path / "called"
     for folder in (prefix / "share/ament_index/resource_index/packages", prefix / "lib/kovis_ros", called):
         folder.mkdir(parents=True)
     (prefix / "share/ament_index/resource_index/packages/kovis_ros").touch()
-    for name in ("sim", "keypoint", "servo", "ur5"):
+    for name in ("sim", "keypoint", "servo", "ur5", "stereo_camera"):
         script = prefix / "lib/kovis_ros" / name
         script.write_text(DUMP.format(python=sys.executable, folder=str(called)))
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}:{os.environ.get('AMENT_PREFIX_PATH', '')}")
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
-    command = [sys.executable, "-c", RUN, str(ROOT / "launch" / "servo.launch.py"), "seed:=7"]
+    return called
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "given"),
+    [
+        ("servo", {"seed": "7"}, {}),
+        ("sim", {"seed": "7", "namespace": "left"}, {"part": "sim"}),
+        ("camera", {}, {"part": "camera", "robot": "none", "camera": "d435"}),
+        ("record", {"rollouts": "3", "out": "/tmp/bag"}, {"part": "record"}),
+    ],
+)
+def test_real_launch_starts_what_bringup_says(stand_ins, tmp_path, file, words, given):
+    """Under the real launch, with executables that write down how they were called."""
+    nodes = [process for process in graph({**words, **given}) if process.executable]
+    calls = {process.name: stand_ins / f"{process.executable}.json" for process in nodes}
+    command = [
+        sys.executable,
+        "-c",
+        RUN,
+        str(ROOT / "launch" / f"{file}.launch.py"),
+        ",".join(map(str, calls.values())),
+    ]
+    command += [f"{name}:={value}" for name, value in words.items()]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    for process in graph({"seed": "7"}):
-        if not process.executable:
-            continue
-        assert (called / f"{process.name}.json").is_file(), answer.stdout + answer.stderr
-        found = json.loads((called / f"{process.name}.json").read_text())
-        given: dict[str, object] = {}
+    assert {path.stem for path in stand_ins.iterdir()} == set(calls), answer.stdout + answer.stderr
+    for process in nodes:
+        found = json.loads(calls[process.name].read_text())
+        seen: dict[str, object] = {}
         for text in found["files"]:
             for section in yaml.safe_load(text).values():
-                given |= section.get("ros__parameters", {})
-        assert {name: given.get(name) for name in process.parameters} == dict(process.parameters)
+                seen |= section.get("ros__parameters", {})
+        assert {name: seen.get(name) for name in process.parameters} == dict(process.parameters)
         assert set(process.parameter_files) <= set(found["argv"])
         assert f"__ns:={process.namespace}" in found["argv"] and f"__node:={process.name}" in found["argv"]
         assert found["profile"] == process.environment["FASTDDS_DEFAULT_PROFILES_FILE"]
+
+
+def test_real_launch_fails_with_its_process(stand_ins, tmp_path):
+    """A node that ends with an error is the end of all, and not a good one."""
+    for name, code in (("servo", "raise SystemExit(2)"), ("sim", "import time; time.sleep(20)")):
+        script = tmp_path / "prefix/lib/kovis_ros" / name
+        script.write_text(f"#!{sys.executable}\n{code}\n")
+    command = [sys.executable, "-c", RUN, str(ROOT / "launch" / "servo.launch.py"), "none"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (
+        answer.returncode == 1 and "servo ended with code 2: its lines above say why" in answer.stdout + answer.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("task:=make_tea", "task 'make_tea' is unknown: choose from"),
+        ("taks:=pick_mug", "launch argument 'taks' is unknown: task is meant?"),
+        ("robot:=ur10", "'sim', 'ur5', 'none'"),
+    ],
+)
+def test_real_launch_refuses_bad_arguments(stand_ins, tmp_path, words, text):
+    command = [sys.executable, "-c", RUN, str(ROOT / "launch" / "servo.launch.py"), "none", words]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1 and text in answer.stdout + answer.stderr and not list(stand_ins.iterdir())
 
 
 # the supervisor
@@ -284,6 +373,16 @@ def test_a_process_that_dies_at_start_is_told_with_its_log(tmp_path):
     with pytest.raises(GraphError, match=r"(?s)camera ended with code 2; its log .*the lens cap is on"):
         with Supervisor([python("slow", SLEEPER), python("camera", code)], tmp_path) as supervisor:
             supervisor.wait_ready(20.0)
+
+
+def test_an_error_that_a_node_tells_is_all_that_is_shown(tmp_path):
+    code = "print('warming up'); print('error: checkpoint x is damaged: train it again'); raise SystemExit(2)"
+    with pytest.raises(
+        GraphError, match=r"camera ended with code 2; its log .*: error: checkpoint x is damaged"
+    ) as told:
+        with Supervisor([python("camera", code)], tmp_path) as supervisor:
+            supervisor.wait_ready(20.0)
+    assert "warming up" not in str(told.value) and len(str(told.value).splitlines()) == 1
 
 
 def test_what_may_be_restarted_is(tmp_path):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+import small
 
 from kovis_ros.bags import BagError
 from kovis_ros.cli import main as cli
 from kovis_ros.cli import save_json
 from kovis_ros.method.config import ConfigError
 
+ROOT = Path(__file__).resolve().parents[1]
 Fake = Callable[[Callable[[argparse.Namespace], int]], None]
 
 
@@ -91,10 +97,111 @@ def test_wrong_usage(fake: Fake, capsys: pytest.CaptureFixture[str], tmp_path: P
     fake(lambda args: 0)
     assert cli.main(["make-coffee"]) == 2
     assert "command 'make-coffee' is unknown: choose from make-tea" in capsys.readouterr().err
-    for words in (["--cups", "two"], ["--sugar"], ["--json", str(tmp_path / "nowhere" / "out.json")]):
+    nowhere = str(tmp_path / "nowhere" / "out.json")
+    for words in (["--cups", "two"], ["--sugar"], ["--json", nowhere], ["--json", str(tmp_path)]):
         with pytest.raises(SystemExit) as caught:
             cli.main(["make-tea", *words])
-        assert caught.value.code == 2
+        told = capsys.readouterr().err
+        assert caught.value.code == 2 and words[0] in told and "see `kovis make-tea --help`" in told
+        assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["record", "make_tea", "--out", "BAG"], "task 'make_tea' is unknown: choose from"),
+        (["record", "pick_mug", "--out", "BAG", "--rollouts", "0"], "--rollouts 0 is out of range: give 1 or more"),
+        (["record", "pick_mug", "--out", "BAG", "--seed", "-1"], "--seed -1 is out of range: give 0 or more"),
+        (["record", "pick_mug", "--out", "BAG", "--workers", "-1"], "--workers -1 is out of range"),
+        (["train", "make_tea", "--data", "BAG"], "task 'make_tea' is unknown"),
+        (["train", "pick_mug", "--data", "BAG", "--epochs", "0"], "--epochs 0 is out of range"),
+        (["train", "pick_mug", "--data", "BAG", "--threads", "0"], "--threads 0 is out of range"),
+        (["evaluate", "make_tea"], "task 'make_tea' is unknown"),
+        (["evaluate", "pick_mug", "--trials", "0"], "--trials 0 is out of range"),
+        (["evaluate", "pick_mug", "--seed", "-1"], "--seed -1 is out of range"),
+    ],
+)
+def test_what_cannot_be_is_one_line_exit_2_and_nothing_written(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == 2
+    told = capsys.readouterr().err
+    assert text in told and len(told.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "text"),
+    [
+        ("target: {mesh: cup.obj}", 2, "target.mesh 'cup.obj' is no file in"),
+        ("target: {mesh: mug/mug.obj, position_range_m: [[2.0, 2.1], [0.0, 0.1]]}", 1, "keep the wrist within"),
+    ],
+)
+def test_a_task_that_cannot_be_built_leaves_no_bag(
+    settings: str,
+    code: int,
+    text: str,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A mesh that is not there; a target out of reach."""
+    pytest.importorskip("pybullet")
+    monkeypatch.chdir(tmp_path)
+    Path("tea.yaml").write_text(f"name: tea\n{settings}\n")
+    assert cli.main(["record", "tea.yaml", "--out", "bag", "--rollouts", "1", "--workers", "1"]) == code
+    assert text in capfd.readouterr().err.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["tea.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["train", "pick_mug", "--data", "none"], "bag none does not exist: record one with"),
+        (["train", "pick_mug", "--data", "short"], "short_0000.mcap is truncated or no MCAP"),
+        (["train", "pick_mug", "--data", "none", "--start", "text.safetensors"], "text.safetensors is damaged"),
+        (["evaluate", "pick_mug", "--checkpoint", "text.safetensors"], "text.safetensors is damaged"),
+        (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "of task 'other', not 'pick_mug'"),
+        (["record", "pick_mug", "--out", "text.safetensors"], "text.safetensors"),
+    ],
+)
+def test_bad_files_are_one_line_exit_1_and_nothing_written(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rosbags")
+    from test_bags import make_bag
+
+    from kovis_ros.method import checkpoint
+    from kovis_ros.method.networks import Network
+
+    monkeypatch.chdir(tmp_path)
+    make_bag(Path("short"))
+    shard = Path("short/short_0000.mcap")
+    shard.write_bytes(shard.read_bytes()[:-100])
+    Path("text.safetensors").write_text("no weights")
+    other = dataclasses.replace(small.task(), name="other")
+    checkpoint.save("other.safetensors", other, Network(other))
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(words) == 1
+    told = capsys.readouterr().err
+    assert text in told.splitlines()[-1] and "Traceback" not in told and sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_optional_package_has_an_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an extra brings, under the name it is imported by, is installed by the extra that the line names."""
+    import setuptools
+
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **named: given.update(named))
+    monkeypatch.chdir(ROOT)
+    runpy.run_path("setup.py")
+    imported = {"opencv-python-headless": "cv2", "pillow": "PIL", "ur-rtde": "rtde_control"}
+    extras = given["extras_require"]
+    wanted = {item for extra in ("sim", "bags", "train", "ur", "realsense") for item in extras[extra]}
+    for requirement in wanted - {"tensorboard"}:  # which Lightning imports
+        package = re.match(r"[\w-]+", requirement)[0]  # type: ignore[index]
+        line = cli.INSTALL[imported.get(package, package)]
+        assert requirement in extras[re.search(r"kovis_ros\[(\w+)\]", line)[1]]  # type: ignore[index]
 
 
 def test_json_is_whole(tmp_path: Path) -> None:
@@ -107,11 +214,16 @@ def test_json_is_whole(tmp_path: Path) -> None:
     save_json(None, data)
 
 
-def test_every_command_has_help_and_a_first_line() -> None:
-    known = cli.commands()
-    for name, file in known.items():
-        assert cli.first_line(file), f"kovis {name} has no docstring"
-        answer = subprocess.run(
-            [sys.executable, "-m", "kovis_ros.cli.main", name, "--help"], capture_output=True, text=True
-        )
-        assert answer.returncode == 0 and "--json" in answer.stdout, answer.stderr
+@pytest.mark.parametrize("name", cli.commands())
+def test_every_command_has_help_and_a_first_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.first_line(cli.commands()[name])
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    told = capsys.readouterr().out
+    assert caught.value.code == 0 and told.startswith(f"usage: kovis {name}") and "--json FILE" in told
+
+
+def test_the_command_runs_as_a_program() -> None:
+    command = [sys.executable, "-m", "kovis_ros.cli.main", "make-tea"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 2 and answer.stderr.startswith("kovis: command 'make-tea' is unknown: choose from")

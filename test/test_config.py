@@ -72,6 +72,9 @@ def test_bad_files(tmp_path: Path) -> None:
     broken.write_text("a: [1, 2")
     with pytest.raises(ConfigError, match="is no YAML"):
         load_task(broken)
+    broken.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="is no YAML .*can't decode"):
+        load_task(broken)
     broken.write_text("- 1\n")
     with pytest.raises(ConfigError, match="a mapping of settings is needed"):
         load_task(broken)

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from wire import WIRE, Probe
 
 pytest.importorskip("rclpy", reason="needs ROS 2: run make setup")
 pytest.importorskip("kovis_msgs", reason="needs the built messages: run make setup")
@@ -21,6 +24,7 @@ from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.method.networks import Network  # noqa: E402
 
 pytestmark = pytest.mark.ros
+ROOT = Path(__file__).resolve().parents[1]
 KEYS = {
     "task", "trials", "success_rate", "aligned_rate", "false_converged_rate", "wilson95", "position_error_m",
     "rotation_error_rad",
@@ -42,15 +46,44 @@ def children_of(state):
     return [line for line in found if state in line and "pytest" not in line]
 
 
+def watched(probe, *words, program, timeout=180):
+    """`kovis` run to its end while a probe looks at its graph."""
+    command, deadline = [sys.executable, *program, *words], time.monotonic() + timeout
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while running.poll() is None:
+            probe.look()
+            if time.monotonic() > deadline:
+                running.terminate()
+        out, err = running.communicate()
+    return subprocess.CompletedProcess(command, running.returncode, out, err)
+
+
+def check_wire(probe):
+    """Names, types, frames and rates are those of the contract."""
+    for name, wanted in WIRE.items():
+        found = probe.wire(name)
+        if name == "servo":  # the one that knows the truth listens to it
+            found.subscribes.pop("/kovis/sim/motion", None)
+        assert found == wanted, name
+        times = np.array(probe.reports[f"kovis/{name}"])
+        assert 0.8 < np.median(np.diff(times)) < 1.3, f"{name} reports at {times - times[0]}"
+    assert probe.frames == {"/kovis/tcp_pose": {"base"}, "/kovis/twist": {"tool0"}}
+    assert probe.listeners_to_the_truth == {"trials"} and probe.reliabilities == {"BEST_EFFORT"}
+
+
 def test_two_trials_end_to_end(tmp_path, ros_domain):
-    """Aligned and lifted, told in lines, JSON and pictures, and nothing left running."""
+    """Aligned and lifted on the wire of the contract, told in lines, JSON and pictures, and nothing left running."""
     program, words = ("-m", "kovis_ros.cli.main"), []
     if not checkpoint.shipped("pick_mug"):
         task, weights = load_task("pick_mug"), tmp_path / "random.safetensors"
         checkpoint.save(weights, task, Network(task))
         program = (str(Path(__file__).with_name("oracle_graph.py")), str(weights))
     words = ["servo", "pick_mug", "--trials", "2", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "r.json")]
-    answer = kovis(*words, program=program)
+    probe = Probe(ros_domain)
+    try:
+        answer = watched(probe, *words, program=program)
+    finally:
+        probe.close()
     logs = "\n".join(f"{log}\n{log.read_text()}" for log in (tmp_path / "out").glob("logs/*"))
     assert answer.returncode == 0, answer.stdout + answer.stderr + logs
     result = json.loads((tmp_path / "r.json").read_text())
@@ -61,6 +94,17 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
     for name in ("overlay.png", "trajectories.png", "servo.gif"):
         assert (tmp_path / "out" / name).stat().st_size > 10_000
     assert children_of(f"kovis-{os.getuid()}-{ros_domain}") == []
+    check_wire(probe)
+
+
+def test_the_readme_lists_the_wire():
+    rows = {}
+    for line in (ROOT / "README.md").read_text().splitlines():
+        if line.startswith("| `"):
+            rows[line.split("`")[1]] = line
+    for node, wire in WIRE.items():
+        for name in [*wire.publishes, *wire.subscribes, *wire.services, *wire.actions]:
+            assert name.startswith("/camera/") or f"`{name}`" in rows[node], f"{name} of {node}"
 
 
 def test_a_process_that_dies_at_start_is_one_clear_end(tmp_path, ros_domain):

@@ -54,9 +54,25 @@ def test_action_and_service_fields() -> None:
         "success", "error_code", "error_msg", "elapsed", "final_speed", "images",
     }  # fmt: skip
     assert {"state", "speed", "confidence", "image_age", "elapsed"} == set(Servo.Feedback.get_fields_and_field_types())
+    assert {"direction", "distance", "speed", "force_limit"} == set(MoveRelative.Goal.get_fields_and_field_types())
+    assert {"travelled", "stopped_by"} <= set(MoveRelative.Result.get_fields_and_field_types())
+    assert {"reached", "holding"} <= set(Gripper.Result.get_fields_and_field_types())
     assert {"position", "force"} == set(Gripper.Goal.get_fields_and_field_types())
     assert {"seed", "task"} == set(SimReset.Request.get_fields_and_field_types())
     assert {"seed", "tilt", "contacts", "completed"} <= set(SimTrial.get_fields_and_field_types())
+    assert {f"{when}position_error" for when in ("", "start_")} <= set(SimTrial.get_fields_and_field_types())
+
+
+def test_message_fields() -> None:
+    assert set(Keypoint.get_fields_and_field_types()) == {"id", "x", "y", "confidence"}
+    assert set(Keypoints.get_fields_and_field_types()) == {
+        "header", "task", "image_width", "image_height", "crop_x", "crop_y", "crop_side", "left", "right",
+        "inference_stamp",
+    }  # fmt: skip
+    assert {"header", "axes", "direction", "speed", "estimated_error"} <= set(Motion.get_fields_and_field_types())
+    assert {"code", "message", "task", "speed", "confidence", "image_age"} <= set(
+        ServoStatus.get_fields_and_field_types()
+    )
 
 
 def example() -> Keypoints:

@@ -118,6 +118,7 @@ def rewritten(path: Path, target: Path, metadata: dict[str, str] | None = None, 
     with safe_open(path, "pt") as file:
         about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     tensors["servo.head.bias"] = tensors["servo.head.bias"] + shift
+    del about["sha256"]  # the golden output must find it alone
     save_file(tensors, target, {**about, **(metadata or {})})
     return target
 
@@ -142,6 +143,16 @@ def test_bad_checkpoints(path: Path, tmp_path: Path) -> None:
         ServoPolicy.load(rewritten(path, tmp_path / "other.safetensors", {"task": task}))
     with pytest.raises(CheckpointError, match="of task 'pick_mug', not 'insert_shaft'"):
         ServoPolicy.load(path).expect("insert_shaft")
+
+
+def test_damage_too_small_for_the_golden_output_is_found(path: Path, tmp_path: Path) -> None:
+    with safe_open(path, "pt") as file:
+        about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    name = next(name for name in sorted(tensors) if name.endswith("weight"))
+    tensors[name].view(-1)[0] += 1e-6
+    save_file(tensors, tmp_path / "touched.safetensors", about)
+    with pytest.raises(CheckpointError, match="is damaged .its weights have changed.: fetch or train it again"):
+        ServoPolicy.load(tmp_path / "touched.safetensors")
 
 
 def test_a_flipped_byte_is_found(path: Path, tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from kovis_ros.bags import messages
+from kovis_ros.bags import identity, messages
 from kovis_ros.bags.layout import METADATA, STARTED, recorded, replace, shard_path, shards
 from kovis_ros.bags.reading import summary
 from kovis_ros.bags.sample import BagError, Recording, Sample, stamp
@@ -24,16 +25,45 @@ def begin(folder: Path, recording: Recording) -> None:
     BagError when it holds roll-outs recorded with other settings, or files that are no bag.
     """
     written = recorded(folder) if folder.is_dir() and any(folder.iterdir()) else recording
-    for name, old, new in zip(Recording._fields, written, recording, strict=True):
-        if old != new:
-            what = "other settings" if name == "task_yaml" else f"{name} {old!r}, not {new!r}"
-            raise BagError(f"{folder} holds roll-outs with {what}: give another --out, or delete it")
+    if shards(folder) and (other := foreign(written, recording)):
+        raise BagError(f"{folder} holds roll-outs with {other}: give another --out, or delete it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         replace(folder / STARTED, yaml.safe_dump(recording._asdict(), sort_keys=False))
         (folder / METADATA).unlink(missing_ok=True)
     except OSError as error:
         raise BagError(f"bag {folder} cannot be made ({error.strerror}): check the path and its permissions") from error
+
+
+def foreign(old: Recording, new: Recording) -> str:
+    """What sets two recordings apart so that their roll-outs cannot share a bag; empty when nothing does."""
+    for name in ("task", "seed", "version"):
+        if getattr(old, name) != getattr(new, name):
+            return f"{name} {getattr(old, name)!r}, not {getattr(new, name)!r}"
+    changed = identity.differing(old.task_yaml, new.task_yaml)
+    return f"other settings ({', '.join(changed[:3])})" if changed else ""
+
+
+@contextmanager
+def begun(folder: Path) -> Iterator[None]:
+    """Around a recording: one that ends in an error before its first shard is whole leaves no folder behind."""
+    there = folder.is_dir()
+    try:
+        yield
+    except BaseException:
+        if folder.is_dir() and not shards(folder) and (not there or (folder / STARTED).is_file()):
+            sweep(folder)
+            (folder / STARTED).unlink(missing_ok=True)
+            if not there:
+                with suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what interrupted writing left."""
+    for leftover in folder.glob(".*.part"):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def write_shard(path: Path, samples: Iterable[Sample], axes: Sequence[str]) -> int:
@@ -96,8 +126,7 @@ def finish(folder: Path, recording: Recording) -> Path:
     if not found:
         raise BagError(f"{folder} has no shards ({shard_path(folder, 0).name}, ...): record some first")
     text = yaml.safe_dump(metadata(found, recording), sort_keys=False, allow_unicode=True)
-    for leftover in folder.glob(".*.part"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    sweep(folder)
     try:
         replace(folder / METADATA, text)
         (folder / STARTED).unlink(missing_ok=True)

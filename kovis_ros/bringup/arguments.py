@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 from kovis_ros.method.config import ConfigError, load_task
 
 
@@ -68,6 +70,7 @@ def settle(given: Mapping[str, str]) -> dict[str, str]:
     for name in ("params_file", "checkpoint"):
         if values[name] and not Path(values[name]).is_file():
             raise ConfigError(f"{name}:={values[name]} is no file: check the path")
+    _check_parameters(values["params_file"])
     return values
 
 
@@ -88,6 +91,20 @@ def _check_numbers(values: Mapping[str, str]) -> None:
             raise ConfigError(f"{name}:={values[name]} is no whole number: give 0 or more")
     if not values["namespace"].strip("/").replace("/", "_").isidentifier():
         raise ConfigError(f"namespace:={values['namespace']} is no ROS name: use letters, digits and _")
+
+
+def _check_parameters(file: str) -> None:
+    """The middleware's own words on a malformed file are many and do not name it."""
+    if not file:
+        return
+    remedy = "write `/**/keypoint: {ros__parameters: {overlay_rate: 5.0}}`, as in config/nodes.yaml"
+    try:
+        nodes = yaml.safe_load(Path(file).read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"params_file:={file} is no YAML of node parameters ({reason}): {remedy}") from error
+    if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
+        raise ConfigError(f"params_file:={file} is no YAML of node parameters: {remedy}")
 
 
 def _check_pairs(values: Mapping[str, str], given: Mapping[str, str]) -> None:

@@ -73,8 +73,10 @@ class Child:
         return self.popen.poll()
 
     def tail(self) -> str:
-        """The last lines of the log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+        """The line in which a node tells its error, else the last lines of the log."""
+        lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        told = [line for line in lines if line.startswith("error: ")]
+        return told[-1] if told else "\n".join(lines)
 
 
 class Supervisor:
@@ -127,7 +129,7 @@ class Supervisor:
                 self._restart(child)
             elif child.process.required or (child.process.restart and not child.ready):
                 reason = f"signal {-code}" if code < 0 else f"code {code}"
-                raise GraphError(f"{child.process.name} ended with {reason}; its log ({child.log}):\n{child.tail()}")
+                raise GraphError(f"{child.process.name} ended with {reason}; its log ({child.log}): {child.tail()}")
 
     def _restart(self, child: Child) -> None:
         now = time.monotonic()

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kovis_ros.method.config import ConfigError
+
 
 def save_json(path: str | Path | None, data: Mapping[str, Any]) -> None:
     """Write one JSON object whole or not at all; a path of None (no --json given) does nothing."""
@@ -17,6 +19,13 @@ def save_json(path: str | Path | None, data: Mapping[str, Any]) -> None:
     scratch = target.with_name(f".{target.name}.part")
     scratch.write_text(json.dumps(data, indent=2, default=plain) + "\n")
     os.replace(scratch, target)
+
+
+def at_least(least: int, **given: int | None) -> None:
+    """ConfigError for an option below ``least``; the keywords are the options' names, None is one not given."""
+    for name, value in given.items():
+        if value is not None and value < least:
+            raise ConfigError(f"--{name.replace('_', '-')} {value} is out of range: give {least} or more")
 
 
 def plain(value: Any) -> Any:

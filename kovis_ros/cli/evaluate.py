@@ -26,12 +26,12 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate with a progress bar, print the summary and save it with every trial."""
     from tqdm import tqdm
 
-    from kovis_ros.method.config import ConfigError, load_task
+    from kovis_ros.method.config import load_task
     from kovis_ros.method.policy import ServoPolicy
     from kovis_sim.evaluate import evaluate, summarise
 
-    if args.trials < 1:
-        raise ConfigError(f"--trials {args.trials} is out of range: give 1 or more")
+    cli.at_least(1, trials=args.trials)
+    cli.at_least(0, seed=args.seed, workers=args.workers)
     task = load_task(args.task)
     load = partial(ServoPolicy.load, args.checkpoint or task.name)
     load().expect(task.name)

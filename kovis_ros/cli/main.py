@@ -15,24 +15,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from kovis_ros import __version__
 from kovis_ros.method.config import ConfigError
 
 OURS = ("kovis_ros", "kovis_sim")
 INSTALL = {
-    "cv2": "pip install opencv-python-headless",
+    "cv2": "pip install 'kovis_ros[sim]'",
     "cv_bridge": "run `make setup`, or source ROS 2",
     "kovis_msgs": "run `make setup`, or build it with colcon and source the workspace",
     "lightning": "pip install 'kovis_ros[train]'",
+    "manifold3d": "pip install 'kovis_ros[sim]'",
     "matplotlib": "pip install 'kovis_ros[train]'",
+    "PIL": "pip install 'kovis_ros[sim]'",
     "pybullet": "pip install 'kovis_ros[sim]'",
     "pyrealsense2": "pip install 'kovis_ros[realsense]'",
     "rclpy": "run `make setup`, or source ROS 2",
     "rosbags": "pip install 'kovis_ros[bags]'",
     "rtde_control": "pip install 'kovis_ros[ur]'",
     "rtde_receive": "pip install 'kovis_ros[ur]'",
+    "scipy": "pip install 'kovis_ros[sim]'",
     "sensor_msgs": "run `make setup`, or source ROS 2",
+    "tqdm": "pip install 'kovis_ros[sim]'",
     "trimesh": "pip install 'kovis_ros[sim]'",
 }
 
@@ -88,7 +93,7 @@ def first_line(file: Path) -> str:
 
 def arguments(module: ModuleType, words: Sequence[str]) -> argparse.Namespace:
     """The command's parsed options; exits with 2 and a line when they are wrong."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"kovis {words[0]}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.add_arguments(parser)
@@ -96,7 +101,17 @@ def arguments(module: ModuleType, words: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(list(words[1:]))
     if args.json is not None and not args.json.resolve().parent.is_dir():
         parser.error(f"--json {args.json}: folder {args.json.resolve().parent} does not exist")
+    if args.json is not None and args.json.is_dir():
+        parser.error(f"--json {args.json}: a folder is there, give a file")
     return args
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells wrong usage in one line, without the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2."""
+        self.exit(2, f"kovis: {message}: see `{self.prog} --help`\n")
 
 
 def report(error: Exception) -> int:

@@ -22,15 +22,16 @@ def run(args: argparse.Namespace) -> int:
     """Record, with a progress bar; prints samples per second and the bag's size."""
     from tqdm import tqdm
 
-    from kovis_ros.method.config import ConfigError, load_task
+    from kovis_ros import bags
+    from kovis_ros.method.config import load_task
     from kovis_sim.rollouts import record
 
-    if args.rollouts < 1:
-        raise ConfigError(f"--rollouts {args.rollouts} is out of range: give 1 or more")
+    cli.at_least(1, rollouts=args.rollouts)
+    cli.at_least(0, seed=args.seed, workers=args.workers)
     task = load_task(args.task)
     start = time.perf_counter()
     first: list[int] = []
-    with tqdm(total=args.rollouts, unit="rollout", desc=f"record {task.name}") as bar:
+    with bags.begun(args.out), tqdm(total=args.rollouts, unit="rollout", desc=f"record {task.name}") as bar:
 
         def progress(done: int, _: int) -> None:
             first.append(done)

@@ -47,11 +47,10 @@ def run(args: argparse.Namespace) -> int:
             choices = f" ({', '.join(argument.choices)})" if argument.choices else ""
             print(f"{argument.name}:={argument.default}  {argument.description}{choices}")
         return 0
+    cli.at_least(0, trials=args.trials, seed=args.seed)
     given = launch_arguments(args)
     values = bringup.settle(given)
     task = load_task(values["task"])
-    if args.trials < 0 or args.seed < 0:
-        raise ConfigError(f"--trials {args.trials} and --seed {args.seed}: give 0 or more")
     out = args.out or Path("out") / f"servo-{task.name}"
     isolate(values)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored

@@ -49,13 +49,18 @@ def run(args: argparse.Namespace) -> int:
     """Build the cache unless it is there, train, and print where the best checkpoint is."""
     import torch
 
+    from kovis_ros.method import checkpoint
     from kovis_ros.method.config import load_task
     from kovis_ros.method.train import pick_device, train
 
+    cli.at_least(1, epochs=args.epochs, threads=args.threads)
+    cli.at_least(0, trials=args.trials, seed=args.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
     task = adjusted(load_task(args.task), args)
     pick_device(args.device)
+    if args.start:
+        checkpoint.load(args.start)  # a damaged one is told now, before anything is written
     cache = open_cache(task, args.data, args.cache)
     out = args.out or Path("runs") / task.name
     precision = {"auto": None, "fp32": "32-true", "bf16": "bf16-mixed"}[args.precision]
@@ -68,13 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def adjusted(task: Task, args: argparse.Namespace) -> Task:
-    """The task with the settings given on the command line; ConfigError when one is out of range."""
-    from kovis_ros.method.config import ConfigError
-
+    """The task with the settings given on the command line."""
     given = {"epochs": args.epochs, "score_trials": args.trials, "compile": args.compile}
-    for name, least in (("epochs", 1), ("score_trials", 0)):
-        if given[name] is not None and given[name] < least:
-            raise ConfigError(f"{name} {given[name]} is out of range: give {least} or more")
     changed = {name: value for name, value in given.items() if value is not None}
     return dataclasses.replace(task, training=dataclasses.replace(task.training, **changed))
 

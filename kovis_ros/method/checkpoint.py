@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -64,6 +65,14 @@ def golden_output(network: Network) -> Tensor:
     return torch.cat([keypoints.flatten(), network.servo(keypoints).vector.flatten()])
 
 
+def digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names and bytes of the tensors."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode() + tensors[name].numpy().tobytes())
+    return total.hexdigest()
+
+
 def save(path: str | Path, task: Task, network: Network, about: dict[str, str] | None = None) -> None:
     """Write the network, in fp32, and everything that the robot repeats from training; whole or not at all."""
     plain = Network(task).eval()
@@ -71,6 +80,7 @@ def save(path: str | Path, task: Task, network: Network, about: dict[str, str] |
     tensors = {name: value.contiguous().clone() for name, value in plain.state_dict().items()}
     tensors["golden.output"] = golden_output(plain)
     metadata = {"format": FORMAT, "task": json.dumps(to_dict(task)), "about": json.dumps(about or {})}
+    metadata["sha256"] = digest(tensors)
     target = Path(path)
     part = target.with_name(target.name + ".part")
     save_file(tensors, part, metadata)
@@ -91,6 +101,8 @@ def load(name: str | Path) -> Checkpoint:
             f"checkpoint {path} is foreign (format {metadata.get('format')!r}, "
             f"not {FORMAT!r}): give one that kovis train wrote"
         )
+    if metadata.get("sha256", found := digest(tensors)) != found:  # the golden output alone overlooks small damage
+        raise CheckpointError(f"checkpoint {path} is damaged (its weights have changed): fetch or train it again")
     try:
         task = from_dict(json.loads(metadata["task"]), f"checkpoint {path}")
         about = json.loads(metadata.get("about", "{}"))

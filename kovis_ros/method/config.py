@@ -255,7 +255,7 @@ def load_task(name: str | Path) -> Task:
         data = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigError(f"task file {path} cannot be read ({error.strerror}): check the path") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"task file {path} is no YAML ({' '.join(str(error).split())}): mend it") from error
     return from_dict(data, str(path))
 

@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 EXIT_USAGE = 2
 EXIT_MISSING = 3
+INSTALL = "run `make setup`, or pip install 'kovis_ros[sim,bags,ur,realsense]' beside a sourced ROS 2"
 LAST_SPINS = 5
 OURS = ("kovis_ros.", "kovis_sim.")
 
@@ -33,7 +34,12 @@ def main(make: Callable[[], Node], arguments: Sequence[str] | None = None, switc
     attribute ``exit_code`` ends by itself with that code.
     """
     sys.setswitchinterval(switch_interval_s)  # the default of 5 ms is how long one thread may keep the timer waiting
-    rclpy.init(args=list(arguments) if arguments is not None else None, signal_handler_options=SignalHandlerOptions.NO)
+    words = list(arguments) if arguments is not None else None
+    try:
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # of rcl, which says over several lines where in its sources it noticed
+        print(f"error: ROS arguments cannot be used: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
+        return EXIT_USAGE
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, frame: stopping.append(received))
@@ -81,7 +87,7 @@ def _stop(node: Node, executor: Executor) -> None:
 def explain(error: Exception) -> int:
     """Print an error of ours as one line; anything else is a fault of the program and keeps its traceback."""
     if isinstance(error, ModuleNotFoundError):
-        print(f"error: {error}: run make setup, or pip install {error.name}", file=sys.stderr, flush=True)
+        print(f"error: {error}: {INSTALL}", file=sys.stderr, flush=True)
         return EXIT_MISSING
     if type(error).__module__.startswith(OURS):
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)

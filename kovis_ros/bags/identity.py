@@ -1,0 +1,33 @@
+"""Which settings of a task decide what a bag's messages hold: the others may change without another recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+SILENT = ("completion", "model", "sensor", "success", "training")  # of learner and trial; roll-outs are as rendered
+PARTLY = {  # which keys of these sections reach a message
+    "servo": lambda key: key == "label_slope",
+    "rollout": lambda key: key not in ("start_distance_m", "start_rotation_deg"),
+}
+
+
+def differing(old_yaml: str, new_yaml: str) -> list[str]:
+    """What differs between two tasks' settings as ``key old -> new``, of those that reach the messages."""
+    old, new = flat(yaml.safe_load(old_yaml)), flat(yaml.safe_load(new_yaml))
+    return [f"{key} {old.get(key)} -> {new.get(key)}" for key in {**old, **new} if old.get(key) != new.get(key)]
+
+
+def flat(task: Any) -> dict[str, Any]:
+    """The settings that reach the messages by their dotted names."""
+    found: dict[str, Any] = {}
+    for section, value in (task if isinstance(task, dict) else {"task": task}).items():
+        if section in SILENT:
+            continue
+        if not isinstance(value, dict):
+            found[section] = value
+            continue
+        reaches = PARTLY.get(section, lambda _: True)
+        found.update({f"{section}.{key}": item for key, item in value.items() if reaches(key)})
+    return found
