@@ -22,8 +22,9 @@ from kovis_ros.drivers.arm import Reading
 from kovis_ros.drivers.arm_limits import Limits
 from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.robotiq import Robotiq
-from kovis_ros.drivers.ur5 import Ur5, Ur5Settings
+from kovis_ros.drivers.ur5 import Ur5
 from kovis_ros.drivers.ur_link import ArmError, end_process
+from kovis_ros.drivers.ur_setup import Ur5Settings
 from kovis_ros.method.kinematics import ARMS, JOINT_NAMES
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.arm_actions import GripperAction, MoveRelativeAction
@@ -52,6 +53,7 @@ class Ur5Node(Node):  # type: ignore[misc]
                 settings.payload_kg,
                 settings.watchdog_hz,
                 settings.link_timeout_s,
+                settings.arm,
             )
         )
         self.loop = ArmLoop(
@@ -229,7 +231,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         reading, counts = self.loop.reading, self.loop.counts
         trouble = self.loop.trouble
         level = OK if not trouble else ERROR if self.loop.mode == Mode.FAULT else WARN
-        values: dict[str, object] = {"mode": self.loop.mode.value, "controller": self.arm.version}
+        values: dict[str, object] = {"mode": self.loop.mode.value, **self.arm.found}
         if reading is not None:
             values |= {"robot_mode": reading.robot_mode, "safety_mode": reading.safety_mode}
             values |= {"speed_scaling": reading.speed_scaling}
