@@ -69,7 +69,7 @@ class Stage:
     def __init__(self):
         self.arm, self.now = PretendedArm(), 100.0
         self.loop = ArmLoop(self.arm, LIMITS)
-        self.loop.tick(self.now)
+        self.run(LIMITS.quiet_s + 2 * PERIOD)  # held until then
 
     def run(self, seconds, twist=None):
         """Tick for so long; with a twist, a setpoint every 20 ms."""
@@ -92,6 +92,19 @@ def test_a_twist_of_the_tool_is_turned_into_base(stage):
     stage.run(0.1, [0.01, 0.02, 0.03, 0.1, 0.1, 0.1])
     np.testing.assert_allclose(stage.arm.twist[3:], [0.1, -0.1, -0.1], atol=0.02)
     np.testing.assert_allclose(stage.arm.twist[:3], [0.01, -0.02, -0.03], atol=0.001)
+
+
+def test_twists_that_were_there_before_the_loop_move_nothing_until_they_pause():
+    """A restarted node must not carry on where the one before it was lost."""
+    stage = Stage()
+    stage.loop = ArmLoop(stage.arm, LIMITS)
+    stage.arm.calls.clear()
+    stage.run(1.0, [0, 0, 0.02, 0, 0, 0])
+    assert set(stage.arm.calls) == {"kick"} and "has just started: pause the twists" in stage.loop.trouble
+    stage.run(0.4)
+    assert not stage.loop.trouble
+    stage.run(0.1, [0, 0, 0.02, 0, 0, 0])
+    assert stage.arm.twist.any()
 
 
 def test_without_setpoints_the_arm_rests_within_the_timeout(stage):
@@ -203,6 +216,15 @@ def test_relative_move_goes_where_it_should(stage, direction, expected):
     np.testing.assert_allclose(geometry.log(geometry.inverse(start) @ stage.arm.pose), expected, atol=6e-4)
     assert move.travelled_m == pytest.approx(0.04, abs=2e-4)
     assert stage.arm.calls[-1] == "kick" and not stage.arm.twist.any()
+
+
+def test_relative_move_faster_than_allowed_is_slowed_and_still_arrives(stage):
+    """0.3 m at 1 m/s would be late after 3.6 s; at the limit of 0.05 m/s it takes 6."""
+    move = RelativeMove([0, 0, 1, 0, 0, 0], 0.3, 1.0, 0.0)
+    stage.loop.move(move, stage.now)
+    stage.run(8.0)
+    assert move.outcome == Outcome.NOTHING and move.speed_mps == pytest.approx(LIMITS.linear_mps)
+    assert stage.loop.counts["clamped"] == 1
 
 
 def test_relative_move_stops_at_a_change_of_force(stage):
@@ -532,6 +554,10 @@ def test_gripper_opens_and_holds(cell):
     gripper.move(0.060, 0.5)
     time.sleep(0.4)
     assert gripper.state().reached and not gripper.state().holding
+    gripper.close()
+    gripper.move(0.050, 0.5)  # a closed socket is opened anew
+    time.sleep(0.4)
+    assert gripper.state().reached
     gripper.close()
     with pytest.raises(GripperError, match="start with gripper:=none"):
         Robotiq(new_address()).connect()
