@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from action_msgs.msg import GoalStatus, GoalStatusArray
@@ -242,10 +243,13 @@ class Ur5Node(Node):  # type: ignore[misc]
         return Report(level, trouble or "ready", values)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point of the executable ``ur5``."""
-    return spin.main(Ur5Node)
+    code = spin.main(Ur5Node)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the vendor library's destructors wait for seconds, and there is nothing left to do
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
