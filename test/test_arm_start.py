@@ -80,7 +80,7 @@ def test_bringup_starts_the_arm_again_after_a_lost_link_and_nothing_moves_by_its
     cell, twists = SideChannel(new_address()), Twists(ros_node)
     processes = [p for p in graph({"robot_ip": cell.address}) if p.name in ("ur_controller", "ur5")]
 
-    def until(what, seconds=60.0):
+    def until(what, seconds=100.0):
         deadline = time.monotonic() + seconds
         while not what():
             supervisor.check()
@@ -89,7 +89,7 @@ def test_bringup_starts_the_arm_again_after_a_lost_link_and_nothing_moves_by_its
 
     try:
         with Supervisor(processes, tmp_path) as supervisor:
-            supervisor.wait_ready(60.0)
+            supervisor.wait_ready(100.0)
             arm = supervisor.children[1]
             time.sleep(0.5)
             twists.sending.set()
