@@ -455,6 +455,21 @@ def test_a_refused_set_up_leaves_no_program_behind(cell):
     client.kill()
 
 
+def test_a_tcp_that_was_changed_is_refused_after_a_stop():
+    pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
+    code = """
+        arm = Ur5(Ur5Settings(ip)); arm.connect(); arm._call("setTcp", [0, 0, 0.2, 0, 0, 0])
+        try: arm.recover()
+        except ArmError as error: say(str(error))
+        time.sleep(20)
+    """
+    with Cell() as own:
+        client = Client(own.address, code, DRIVER)
+        assert "active TCP of the controller is [0.0, 0.0, 0.2" in client.hear()[0]
+        own.wait(lambda state: state["runtime"] == "STOPPED", 2.0)  # it has no watchdog: it must not run on
+        client.kill()
+
+
 def test_a_second_driver_is_told_who_holds_the_registers(cell):
     code = """
         arm = Ur5(Ur5Settings(ip)); arm.connect(); say("up")

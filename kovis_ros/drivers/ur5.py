@@ -72,14 +72,7 @@ class Ur5:
                 raise ArmError(explain(error, self.settings.address)) from None
             self._check_power()
             self._control = self._take_control(control)
-        try:
-            self._check_setup(version)
-            self._arm_watchdog()
-        except LinkLostError:
-            raise
-        except ArmError:
-            self.close()
-            raise
+        self._begin(version)
 
     def read(self) -> Reading:
         """State of the arm.  LinkLostError as from `check_link`."""
@@ -155,8 +148,7 @@ class Ur5:
             if time.monotonic() > deadline:
                 raise ArmError(f"the control program did not start in {START_LIMIT_S:g} s: look at the pendant")
             time.sleep(0.01)
-        self._check_setup(version)  # whoever cleared the stop may have changed it
-        self._arm_watchdog()
+        self._begin(version)
 
     def close(self) -> None:
         """Brake, end the program, disconnect.  Only with a healthy link."""
@@ -193,6 +185,20 @@ class Ur5:
         reading = self._snapshot(self._receive.getTimestamp())
         if not reading.safe:
             raise ArmError(f"arm at {self.settings.address}: {reading.trouble()}")
+
+    def _begin(self, version: Version) -> None:
+        """Compare the set-up, which whoever cleared a stop may have changed, and arm the watchdog of a new program.
+
+        A program that is refused is ended: without its watchdog nothing would stop it.
+        """
+        try:
+            self._check_setup(version)
+            self._arm_watchdog()
+        except LinkLostError:
+            raise
+        except ArmError:
+            self._call("stopScript")
+            raise
 
     def _check_setup(self, version: Version) -> None:
         """Compare TCP and payload with what the controller has."""
