@@ -458,8 +458,8 @@ def test_a_refused_set_up_leaves_no_program_behind(cell):
 def test_a_tcp_that_was_changed_is_refused_after_a_stop():
     pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
     code = """
-        arm = Ur5(Ur5Settings(ip)); arm.connect(); arm._call("setTcp", [0, 0, 0.2, 0, 0, 0])
-        try: arm.recover()
+        arm = Ur5(Ur5Settings(ip, watchdog_hz=0.1)); arm.connect(); arm._call("setTcp", [0, 0, 0.2, 0, 0, 0])
+        try: arm.recover(); say("recovered")
         except ArmError as error: say(str(error))
         time.sleep(20)
     """
