@@ -18,7 +18,7 @@ from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.relative_move import Outcome, RelativeMove
 from kovis_ros.drivers.robotiq import GripperError, Robotiq
 from kovis_ros.drivers.ur_link import ArmError, Version, dashboard, probe
-from kovis_ros.drivers.ur_setup import Ur5Settings, check_model
+from kovis_ros.drivers.ur_setup import Ur5Settings, check_model, check_tcp
 from kovis_ros.method import geometry
 
 PERIOD = 0.008
@@ -403,6 +403,11 @@ def test_another_arm_than_expected_is_named(version, arm, model, text):
         return
     with pytest.raises(ArmError, match=text):
         check_model(settings, Version(*version), model)
+
+
+def test_a_tcp_that_was_not_told_is_no_tcp():
+    with pytest.raises(ArmError, match=r"1.2.3.4 did not tell its TCP: look at the pendant"):
+        check_tcp(Ur5Settings("1.2.3.4"), [])
 
 
 @pytest.mark.parametrize(("firmware", "found"), [("3.3.4", "3.3.4"), ("5.3.1", "5.3.1"), ("10.7.0", "10.7.0")])

@@ -63,6 +63,10 @@ def check_model(settings: Ur5Settings, version: Version, model: str) -> None:
 def check_tcp(settings: Ur5Settings, tcp: npt.ArrayLike) -> None:
     """ArmError if the active TCP (6,), m and rotation vector, is not `tcp_offset_m` along the flange's z."""
     found, wanted = np.array(tcp, dtype=float), np.array([0.0, 0.0, settings.tcp_offset_m, 0.0, 0.0, 0.0])
+    if found.shape != (6,):  # what the library gives when the program ended meanwhile
+        raise ArmError(
+            f"controller {settings.address} did not tell its TCP: look at the pendant, then restart the node"
+        )
     if np.abs(found - wanted).max() > settings.tcp_tolerance_m:
         raise ArmError(
             f"active TCP of the controller is {np.round(found, 4).tolist()} (m, rotation vector), tcp_offset_m asks "
