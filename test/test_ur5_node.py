@@ -61,7 +61,11 @@ class Arm:
         self.move = ActionClient(self.probe, MoveRelative, "move_relative")
         self.stop_service = self.probe.create_client(Trigger, "arm/stop")
         self.node = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self):
         self.last.clear()
