@@ -58,6 +58,17 @@ def test_real_arm_has_nothing_simulated():
     assert found["ur5"].parameters["robot_ip"] == "192.168.0.9"
 
 
+def test_the_stock_camera_node_gets_our_settings_and_has_our_topics():
+    camera = by_name(graph({"part": "camera", "robot": "none", "camera": "realsense_ros"}))["camera"]
+    assert (camera.package, camera.executable) == ("realsense2_camera", "realsense2_camera_node")
+    assert f"{camera.namespace}/{camera.name}" == "/camera/camera"  # its topics are private: infra1/image_rect_raw ...
+    (file,) = camera.parameter_files
+    settings = yaml.safe_load(Path(file).read_text())["/**"]["ros__parameters"]
+    assert settings["enable_infra1"] and settings["enable_infra2"] and settings["enable_sync"]
+    assert settings["depth_module.emitter_enabled"] == 0 and settings["depth_module.infra_profile"] == "848,480,30"
+    assert not settings["enable_depth"] and not settings["enable_color"]
+
+
 def test_recording_writes_where_git_does_not_look():
     (process,) = graph({"part": "record"})
     assert process.parameters["record.out"] == str(Path("data/pick_mug").resolve())
@@ -366,6 +377,15 @@ def test_supervisor_waits_until_all_are_ready_and_stops_them(tmp_path):
         supervisor.wait_ready(20.0)
         running = [child.popen for child in supervisor.children]
     assert all(popen.poll() is not None for popen in running)
+
+
+def test_what_the_others_need_is_ready_before_they_start(tmp_path):
+    marker = tmp_path / "listening"
+    need = f"import time; time.sleep(0.5); open({str(marker)!r}, 'w'); print('ready'); time.sleep(60)"
+    look = f"import os, time; print('ready' if os.path.exists({str(marker)!r}) else 'too early'); time.sleep(60)"
+    with Supervisor([python("controller", need, first=True), python("arm", look)], tmp_path) as supervisor:
+        supervisor.wait_ready(20.0)
+    assert [process.name for process in graph({}) if process.first] == ["ur_controller"]
 
 
 def test_a_process_that_dies_at_start_is_told_with_its_log(tmp_path):

@@ -315,6 +315,19 @@ def test_an_opened_camera_tells_what_it_is(rig):
 
 
 @needs_library
+@pytest.mark.parametrize("size", [(848, 480), (640, 480)])
+def test_every_mode_of_the_task_opens_and_gives_its_size(rig, size):
+    modes = [Mode(*size, rate_hz) for rate_hz in (30, 60, 90)]
+    camera = rig.SoftwareCamera(modes=modes)
+    for mode in modes:
+        driver, setup = opened(camera, mode)
+        camera.mode = mode
+        camera.pair(0)
+        assert setup.mode == mode and [p.left.shape for p in drain(driver)] == [(480, size[0])]
+        driver.close()
+
+
+@needs_library
 def test_pairs_come_whole_and_by_the_lost_one_nothing_is_mixed(rig):
     camera = rig.SoftwareCamera()
     driver, _ = opened(camera)

@@ -164,3 +164,12 @@ import {module}
 """
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("node", ["ur5", "stereo_camera"])
+def test_device_nodes_load_without_torch(node: str) -> None:
+    """It is most of what a node loads, and the arm's is started anew after a lost link."""
+    pytest.importorskip("kovis_msgs", reason="needs the built messages: run make setup")
+    code = f"import sys; sys.modules['torch'] = None; import kovis_ros.nodes.{node}"
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr

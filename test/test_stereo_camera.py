@@ -181,14 +181,13 @@ def test_usb_2_is_a_warning_that_stays(view):
     assert message.startswith("the camera is on USB 2.1, left are 640x480 at 15") and values["usb"] == "2.1"
 
 
-def test_a_view_that_the_task_cannot_use_is_said_at_the_camera(view, monkeypatch):
+def test_a_view_that_the_task_cannot_use_ends_it_before_the_first_image(view):
     camera = camera_rig.SoftwareCamera(modes=[(848, 240, 30)])  # 31.5 deg over 240 rows
-    told = []
     viewer = view(camera.context, mode="848x240x30", task="pick_mug")
-    monkeypatch.setattr(viewer.node, "_tell", lambda urgent, line: told.append(line))
-    with camera_rig.Streaming(camera):
-        viewer.until(lambda: viewer.pairs())
-    assert "task pick_mug cannot use mode 848x240x30: field of view 31.5 deg" in told[0]
+    text = "task pick_mug cannot use mode 848x240x30: field of view 31.5 deg .* choose another camera mode"
+    with camera_rig.Streaming(camera), pytest.raises(CameraError, match=text):
+        viewer.until(lambda: False, 30.0)
+    assert not viewer.images[0] and not viewer.infos[0]
 
 
 def test_simulated_time_gets_stamps_of_its_own_clock(view):
@@ -277,15 +276,22 @@ def test_the_executable_waits_says_so_and_obeys_sigint(view, ros_domain, tmp_pat
         node.process.kill()
 
 
-def test_a_recording_without_the_pair_ends_the_executable_with_one_line(ros_domain, tmp_path):
-    path = tmp_path / "left.db3"
-    camera_rig.record(path, pairs=2, sides=(1,))
-    node = Executable(ros_domain, tmp_path, recording=path)
+NO_PAIR = "has no pair of infrared streams, it has Infrared 1 (Y8): record Infrared 1 and Infrared 2 as Y8"
+NARROW = "task pick_mug cannot use mode 848x240x30: field of view 31.5 deg of the largest centred square is below"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "parameters", "text"),
+    [({"sides": (1,)}, {}, NO_PAIR), ({"mode": (848, 240, 30), "pairs": 30}, {"task": "pick_mug"}, NARROW)],
+    ids=["one eye", "narrow"],
+)
+def test_a_recording_that_is_no_use_ends_the_executable_with_one_line(ros_domain, tmp_path, recorded, parameters, text):
+    path = tmp_path / "run.db3"
+    camera_rig.record(path, **{"pairs": 2, **recorded})
+    node = Executable(ros_domain, tmp_path, recording=path, **parameters)
     try:
         assert node.process.wait(60.0) == 2
     finally:
         node.process.kill()
-    lines = [line for line in node.text().splitlines() if line.strip()]
-    assert lines == [
-        f"error: {path} has no pair of infrared streams, it has Infrared 1 (Y8): record Infrared 1 and Infrared 2 as Y8"
-    ]
+    (line,) = [line for line in node.text().splitlines() if line.startswith("error: ")]
+    assert text in line and "Traceback" not in node.text()

@@ -17,7 +17,8 @@ from kovis_ros.drivers.arm_limits import Limits
 from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.relative_move import Outcome, RelativeMove
 from kovis_ros.drivers.robotiq import GripperError, Robotiq
-from kovis_ros.drivers.ur_link import ArmError, dashboard, probe
+from kovis_ros.drivers.ur_link import ArmError, Version, dashboard, probe
+from kovis_ros.drivers.ur_setup import Ur5Settings, check_model, check_tcp
 from kovis_ros.method import geometry
 
 PERIOD = 0.008
@@ -68,7 +69,7 @@ class Stage:
     def __init__(self):
         self.arm, self.now = PretendedArm(), 100.0
         self.loop = ArmLoop(self.arm, LIMITS)
-        self.loop.tick(self.now)
+        self.run(LIMITS.quiet_s + 2 * PERIOD)  # held until then
 
     def run(self, seconds, twist=None):
         """Tick for so long; with a twist, a setpoint every 20 ms."""
@@ -91,6 +92,19 @@ def test_a_twist_of_the_tool_is_turned_into_base(stage):
     stage.run(0.1, [0.01, 0.02, 0.03, 0.1, 0.1, 0.1])
     np.testing.assert_allclose(stage.arm.twist[3:], [0.1, -0.1, -0.1], atol=0.02)
     np.testing.assert_allclose(stage.arm.twist[:3], [0.01, -0.02, -0.03], atol=0.001)
+
+
+def test_twists_that_were_there_before_the_loop_move_nothing_until_they_pause():
+    """A restarted node must not carry on where the one before it was lost."""
+    stage = Stage()
+    stage.loop = ArmLoop(stage.arm, LIMITS)
+    stage.arm.calls.clear()
+    stage.run(1.0, [0, 0, 0.02, 0, 0, 0])
+    assert set(stage.arm.calls) == {"kick"} and "has just started: pause the twists" in stage.loop.trouble
+    stage.run(0.4)
+    assert not stage.loop.trouble
+    stage.run(0.1, [0, 0, 0.02, 0, 0, 0])
+    assert stage.arm.twist.any()
 
 
 def test_without_setpoints_the_arm_rests_within_the_timeout(stage):
@@ -204,6 +218,15 @@ def test_relative_move_goes_where_it_should(stage, direction, expected):
     assert stage.arm.calls[-1] == "kick" and not stage.arm.twist.any()
 
 
+def test_relative_move_faster_than_allowed_is_slowed_and_still_arrives(stage):
+    """0.3 m at 1 m/s would be late after 3.6 s; at the limit of 0.05 m/s it takes 6."""
+    move = RelativeMove([0, 0, 1, 0, 0, 0], 0.3, 1.0, 0.0)
+    stage.loop.move(move, stage.now)
+    stage.run(8.0)
+    assert move.outcome == Outcome.NOTHING and move.speed_mps == pytest.approx(LIMITS.linear_mps)
+    assert stage.loop.counts["clamped"] == 1
+
+
 def test_relative_move_stops_at_a_change_of_force(stage):
     stage.arm.force[:3] = [0, 0, 12.0]  # what the sensor reads before the move counts as nothing
     move = RelativeMove([0, 0, 1, 0, 0, 0], 0.05, 0.05, 10.0)
@@ -276,8 +299,9 @@ def test_bad_relative_moves_are_named(arguments, text):
 
 DRIVER = """
     import json, sys, time
-    from kovis_ros.drivers.ur5 import Ur5, Ur5Settings
+    from kovis_ros.drivers.ur5 import Ur5
     from kovis_ros.drivers.ur_link import ArmError, LinkLostError
+    from kovis_ros.drivers.ur_setup import Ur5Settings
     def say(*values): print("@" + json.dumps(values), flush=True)
     ip = sys.argv[1]
 """
@@ -350,7 +374,117 @@ def test_what_does_not_fit_is_refused_with_the_remedy(cell):
 def test_a_controller_in_local_control_is_named():
     pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
     with Cell("--arm", "ur5e", "--local-control") as local:
-        assert "is not in remote control: switch it to remote" in refusal(local)
+        assert "is not in remote control: switch it to remote" in refusal(local, "arm='ur5e'")
+
+
+@pytest.mark.parametrize(
+    ("version", "arm", "model", "text"),
+    [
+        ((3, 15, 8), "ur5", "UR5", ""),
+        ((5, 12, 6), "ur5e", "UR5", ""),
+        ((5, 12, 6), "ur5e", "UR5e", ""),
+        ((3, 4, 0), "ur5", "could not understand: get robot model", ""),  # an old dashboard
+        ((5, 12, 6), "", "UR10", ""),  # not asked for
+        (
+            (5, 12, 6),
+            "ur5",
+            "UR5",
+            r"has version 5.12.6 \(e-Series\), and arm is ur5 \(CB3\): correct the parameter arm",
+        ),
+        ((3, 15, 8), "ur5e", "UR5", r"has version 3.15.8 \(CB3\), and arm is ur5e \(e-Series\)"),
+        ((3, 15, 8), "ur5", "UR10", "drives a UR10, and arm is ur5: correct the parameter arm or robot_ip"),
+        ((5, 12, 6), "ur5e", "UR16", "drives a UR16, and arm is ur5e"),
+    ],
+)
+def test_another_arm_than_expected_is_named(version, arm, model, text):
+    settings = Ur5Settings("1.2.3.4", arm=arm)
+    if not text:
+        check_model(settings, Version(*version), model)
+        return
+    with pytest.raises(ArmError, match=text):
+        check_model(settings, Version(*version), model)
+
+
+def test_a_tcp_that_was_not_told_is_no_tcp():
+    with pytest.raises(ArmError, match=r"1.2.3.4 did not tell its TCP: look at the pendant"):
+        check_tcp(Ur5Settings("1.2.3.4"), [])
+
+
+@pytest.mark.parametrize(("firmware", "found"), [("3.3.4", "3.3.4"), ("5.3.1", "5.3.1"), ("10.7.0", "10.7.0")])
+def test_controllers_that_the_library_cannot_drive_are_refused(firmware, found):
+    with Cell("--firmware", firmware) as old, pytest.raises(ArmError, match=f"has version {found}: 3.4 or newer"):
+        probe(old.address)
+
+
+def test_a_controller_that_does_not_tell_its_payload_is_used_all_the_same():
+    pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
+    code = """
+        arm = Ur5(Ur5Settings(ip, arm="ur5", payload_kg=5.0)); arm.connect(); say(arm.read().trouble(), arm.found)
+        import os; os._exit(0)
+    """
+    with Cell("--firmware", "3.8.0") as old:
+        trouble, found = ask_client(old.address, code, DRIVER)
+    assert trouble == "" and found["payload [kg]"] == "not told by this version" and found["controller"] == "3.8.0"
+
+
+def test_the_e_series_is_driven_by_the_same_driver():
+    """5.12 at 500 Hz: the set-up is read back, a twist moves the TCP along it, and its end is a stop."""
+    pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
+    code = """
+        arm = Ur5(Ur5Settings(ip, arm="ur5e", payload_kg=1.0)); arm.connect()
+        start, clock = arm.read().tcp, time.monotonic()
+        while time.monotonic() < clock + 0.5: arm.speed([0, 0, 0.04, 0, 0, 0], 2.0); time.sleep(0.008)
+        speed = arm.read().speed; arm.rest(3.0); time.sleep(0.02)
+        say(arm.found, start, speed, arm.read().tcp, arm.read().speed); arm.close(); say("closed")
+    """
+    with Cell("--arm", "ur5e") as cell:
+        client = Client(cell.address, code, DRIVER)
+        found, start, speed, end, rest = client.hear()
+        assert found == {"controller": "5.12.6", "TCP [m, rotation vector]": "[0.0, 0.0, 0.17, 0.0, 0.0, 0.0]",
+                         "payload [kg]": "1.00"}  # fmt: skip
+        np.testing.assert_allclose(speed, [0, 0, 0.04, 0, 0, 0], atol=1e-3)
+        assert 0.002 < end[2] - start[2] < 0.025 and not any(rest)  # 20 mm where no cycle is late
+        np.testing.assert_allclose(end[:2], start[:2], atol=1e-4)
+        assert client.hear() == ["closed"] and cell.state()["runtime"] == "STOPPED"
+
+
+def test_a_refused_set_up_leaves_no_program_behind(cell):
+    code = """
+        try: Ur5(Ur5Settings(ip, tcp_offset_m=0.1)).connect()
+        except ArmError as error: say(str(error))
+        time.sleep(20)
+    """
+    client = Client(cell.address, code, DRIVER)
+    assert "correct tcp_offset_m" in client.hear()[0]
+    cell.wait(lambda state: state["runtime"] == "STOPPED", 2.0)
+    client.kill()
+
+
+def test_a_tcp_that_was_changed_is_refused_after_a_stop():
+    pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
+    code = """
+        arm = Ur5(Ur5Settings(ip, watchdog_hz=0.1)); arm.connect(); arm._call("setTcp", [0, 0, 0.2, 0, 0, 0])
+        try: arm.recover(); say("recovered")
+        except ArmError as error: say(str(error))
+        time.sleep(20)
+    """
+    with Cell() as own:
+        client = Client(own.address, code, DRIVER)
+        assert "active TCP of the controller is [0.0, 0.0, 0.2" in client.hear()[0]
+        own.wait(lambda state: state["runtime"] == "STOPPED", 2.0)  # it has no watchdog: it must not run on
+        client.kill()
+
+
+def test_a_second_driver_is_told_who_holds_the_registers(cell):
+    code = """
+        arm = Ur5(Ur5Settings(ip)); arm.connect(); say("up")
+        while True: arm.read(); arm.kick(); time.sleep(0.008)
+    """
+    client = Client(cell.address, code, DRIVER)
+    client.hear()
+    assert "are in use: stop who holds them, likely another ur5 node" in refusal(cell)
+    assert cell.state()["runtime"] == "PLAYING"  # the first one was not disturbed
+    client.kill()
 
 
 def test_watchdog_is_armed_and_armed_again_after_an_upload(cell):
@@ -416,7 +550,8 @@ def test_missing_library_gives_the_install_line():
     code = textwrap.dedent("""
         import sys
         sys.modules["rtde_control"] = None
-        from kovis_ros.drivers.ur5 import Ur5, Ur5Settings
+        from kovis_ros.drivers.ur5 import Ur5
+        from kovis_ros.drivers.ur_setup import Ur5Settings
         Ur5(Ur5Settings("127.0.0.1")).connect()
     """)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=20)
@@ -439,6 +574,10 @@ def test_gripper_opens_and_holds(cell):
     gripper.move(0.060, 0.5)
     time.sleep(0.4)
     assert gripper.state().reached and not gripper.state().holding
+    gripper.close()
+    gripper.move(0.050, 0.5)  # a closed socket is opened anew
+    time.sleep(0.4)
+    assert gripper.state().reached
     gripper.close()
     with pytest.raises(GripperError, match="start with gripper:=none"):
         Robotiq(new_address()).connect()

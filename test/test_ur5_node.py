@@ -34,7 +34,7 @@ from kovis_ros.method.kinematics import forward  # noqa: E402
 
 pytestmark = pytest.mark.ros
 DOMAIN = 1 + (os.getpid() * 7) % 100
-TCP = 0.16
+TCP, TCP_READ = 0.16, "TCP [m, rotation vector]"
 HOME = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)
 STALE_S, AFTER_STALE_S, AFTER_KILL_S = 0.1, 0.15, 0.25
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -61,7 +61,11 @@ class Arm:
         self.move = ActionClient(self.probe, MoveRelative, "move_relative")
         self.stop_service = self.probe.create_client(Trigger, "arm/stop")
         self.node = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self):
         self.last.clear()
@@ -92,6 +96,12 @@ class Arm:
                 assert not fail, f"never came: {self.story()}"
                 return
             self.executor.spin_once(timeout_sec=0.005)
+
+    def diagnosed(self):
+        """Values by name of the next report."""
+        self.last.pop(DiagnosticArray, None)
+        self.until(lambda: DiagnosticArray in self.last, 5.0)
+        return {v.key: v.value for s in self.last[DiagnosticArray].status for v in s.values}
 
     def story(self):
         """What there is to know when something did not happen."""
@@ -229,20 +239,16 @@ def test_twists_that_are_no_good_move_nothing_and_are_counted(arm, twist, how, k
     arm.spin(0.2)
     assert arm.cell.speed() == 0.0
     assert arm.cell.stopped_after(time.monotonic() - 0.6) == 0.0
-    arm.last.pop(DiagnosticArray, None)
-
-    def counted():
-        message = arm.last.get(DiagnosticArray)
-        values = {v.key: v.value for s in message.status for v in s.values} if message else {}
-        return int(values.get(f"twists rejected, {kind}", 0)) > 5
-
-    arm.until(counted, 5.0)
+    assert int(arm.diagnosed()[f"twists rejected, {kind}"]) > 5
 
 
-def test_a_fast_twist_is_shrunk(arm):
+def test_a_fast_twist_is_shrunk_and_counted_and_the_set_up_is_told(arm):
     arm.stream(0.5, (0, 0, -0.5, 0, 0, 0))
     fastest = max(v for _, v, _ in arm.cell.fault("trace", seconds=0.5)["trace"])
     assert 0.045 < fastest < 0.0505
+    values = arm.diagnosed()
+    assert int(values["clamped"]) > 5
+    assert (values["controller"], values["payload [kg]"]) == ("3.15.8", "1.00") and "0.16" in values[TCP_READ]
 
 
 def test_gripper_reaches_holds_and_refuses(arm):

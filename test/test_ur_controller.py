@@ -192,6 +192,50 @@ def test_moves_and_kinematics(fresh):
     np.testing.assert_allclose(forward(fresh.shared.read_arm().q)[:3, :3], forward(fresh.state()["q"])[:3, :3])
 
 
+def test_joint_moves_may_be_asynchronous_and_stopped(fresh):
+    code = """
+        start = r.getActualQ(); goal = list(start); goal[0] += 0.3
+        c.moveJ(goal, 0.4, 1.0, True); time.sleep(0.3); during = c.getAsyncOperationProgress()
+        c.stopJ(4.0); time.sleep(0.1)
+        say(during, c.getAsyncOperationProgress(), r.getActualQd(), r.getActualQ()[0] - start[0])
+        c.moveJ(goal, 1.0, 4.0, True)
+        until(lambda: c.getAsyncOperationProgress() < 0); time.sleep(0.05); say(goal, r.getActualQ())
+    """
+    client = Client(fresh.address, code)
+    during, after, rest, turned = client.hear()
+    assert during >= 0 > after and not any(rest) and 0.0 < turned < 0.3
+    np.testing.assert_allclose(*client.hear(), atol=1e-9)
+
+
+def test_the_tcp_is_the_clients_until_it_is_set_back_and_unreachable_poses_end_the_program(fresh):
+    code = """
+        before = r.getActualTCPPose(); c.setTcp([0, 0, 0.27, 0, 0, 0]); time.sleep(0.1)
+        say(before, r.getActualTCPPose(), c.getTCPOffset()); c.setTcp([0, 0, 0.17, 0, 0, 0])
+        far = list(before); far[0] = 3.0
+        say(c.getInverseKinematicsHasSolution(before), c.getInverseKinematicsHasSolution(far))
+        say(c.getInverseKinematics(far), c.isProgramRunning())
+    """
+    client = Client(fresh.address, code)
+    before, after, tcp = client.hear()
+    approach = geometry.rotation(before[3:])[:, 2]
+    np.testing.assert_allclose(np.subtract(after, before)[:3], 0.1 * approach, atol=1e-9)
+    np.testing.assert_allclose(tcp, [0, 0, 0.27, 0, 0, 0], atol=1e-12)
+    assert client.hear() == [True, False]
+    assert client.hear() == [[], False] and "get_inverse_kin" in fresh.state()["log"][-1]
+
+
+def test_the_io_interface_moves_the_speed_slider(fresh):
+    prelude = """
+        import json, sys, rtde_io
+        io = rtde_io.RTDEIOInterface(sys.argv[1])
+        print("@" + json.dumps([io.setSpeedSlider(0.25), io.setStandardDigitalOut(1, True)]), flush=True)
+        import time; time.sleep(20)
+    """
+    client = Client(fresh.address, "", prelude)
+    assert client.hear() == [True, True]
+    fresh.wait(lambda state: state["slider"] == 0.25)
+
+
 def test_a_speed_never_ends_by_itself_only_by_its_stop(fresh):
     code = """
         ok = c.speedL([0, 0, 0.05, 0, 0, 0], 0.5, 0.2)
@@ -361,6 +405,10 @@ def test_registers_in_use_and_local_control(fresh):
             except Exception as error: return str(error)
         print("@" + json.dumps([attempt()]), flush=True)
     """
+    first = Client(fresh.address, "say(1); time.sleep(20)")
+    first.hear()
+    assert "in use" in ask_client(fresh.address, "", prelude)[0]  # they belong to the first one
+    first.kill()
     fresh.fault("claim", value=True)
     assert "in use" in ask_client(fresh.address, "", prelude)[0]
     fresh.fault("claim", value=False)

@@ -30,35 +30,11 @@ def new_address() -> str:
     return f"127.0.{1 + os.getpid() % 250}.{next(_NUMBERS)}"
 
 
-class Cell:
-    """Starts a controller; `fault` breaks it, `state` shows what it did.  Use it in a `with`."""
+class SideChannel:
+    """A running controller: `fault` breaks it, `state` shows what it did."""
 
-    def __init__(self, *options: str) -> None:
-        self.address = new_address()
-        self.name = f"test-{os.getpid()}-{next(_NUMBERS)}"
-        command = [sys.executable, "-m", "kovis_sim.ur_controller", "--address", self.address, "--state", self.name]
-        self.process = subprocess.Popen(
-            [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert self.process.stdout is not None
-        ready = self.process.stdout.readline()
-        assert ready.startswith("ready"), ready + self.process.stdout.read()
-        self.shared = SharedState.attach(self.name)
-
-    def __enter__(self) -> Cell:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shared.close()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-        try:
-            self.process.wait(timeout=10)
-        finally:
-            self.process.kill()
-            assert self.process.stdout is not None
-            self.process.stdout.close()
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     def fault(self, do: str, **values: Any) -> dict[str, Any]:
         """One request on the side channel; AssertionError if it was refused."""
@@ -95,6 +71,37 @@ class Cell:
         if trace and moving and moving[-1] >= trace[-1][0] - 0.02:
             return float("inf")
         return moving[-1] - moment_s if moving else 0.0
+
+
+class Cell(SideChannel):
+    """Starts a controller of its own.  Use it in a `with`."""
+
+    def __init__(self, *options: str) -> None:
+        super().__init__(new_address())
+        self.name = f"test-{os.getpid()}-{next(_NUMBERS)}"
+        command = [sys.executable, "-m", "kovis_sim.ur_controller", "--address", self.address, "--state", self.name]
+        self.process = subprocess.Popen(
+            [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self.process.stdout is not None
+        ready = self.process.stdout.readline()
+        assert ready.startswith("ready"), ready + self.process.stdout.read()
+        self.shared = SharedState.attach(self.name)
+
+    def __enter__(self) -> Cell:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shared.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        finally:
+            self.process.kill()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
 
 
 class Client:

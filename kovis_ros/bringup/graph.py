@@ -32,6 +32,7 @@ class Process:
     restart: bool = False  # start it again when it ends by itself
     required: bool = True  # its end is the end of the graph
     ready: str = "ready"  # what it prints once it works; empty: it says nothing
+    first: bool = False  # the next ones need it: without a launch system they are started once it is ready
 
 
 def graph(given: Mapping[str, str]) -> list[Process]:
@@ -88,7 +89,8 @@ def _cell(values: Mapping[str, str]) -> list[Process]:
         return []
     task, (state, address) = load_task(values["task"]), identity(values)
     options = ("--address", address, "--state", state, "--tcp-offset", str(task.tcp_offset_m))
-    controller = Process("ur_controller", ("python3", "-m", "kovis_sim.ur_controller", *options), ready="ready:")
+    command = ("python3", "-m", "kovis_sim.ur_controller", *options)
+    controller = Process("ur_controller", command, ready="ready:", first=True)
     parameters: dict[str, Value] = {"task": values["task"], "seed": int(values["seed"]), "state": state}
     parameters |= _camera_namespace(values)
     return [controller, _node(values, "sim", parameters, "kovis_sim.sim_node", environment=ONE_THREAD)]

@@ -17,6 +17,7 @@ from kovis_ros.bringup.graph import Process
 PR_SET_PDEATHSIG = 1
 INTERRUPT_S, TERMINATE_S = 6.0, 2.0  # patience before the next, harder signal
 RESTART_DELAY_S = 1.0
+FIRST_S = 20.0  # patience with a process that the next ones need
 LOG_LINES = 12
 
 
@@ -98,6 +99,8 @@ class Supervisor:
                 log = self.logs / f"{process.name}.log"
                 log.unlink(missing_ok=True)
                 self.children.append(Child(process, log, {**process.environment, **self.environment}))
+                if process.first:
+                    self.wait_ready(FIRST_S)
         except BaseException:
             self.stop()
             raise

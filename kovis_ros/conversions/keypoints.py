@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kovis_ros.conversions.stamps import MessageError, header, stamp_to_msg
-from kovis_ros.method.images import Crop, StereoKeypoints
 from kovis_ros.method.motion import Motion
+
+if TYPE_CHECKING:
+    from kovis_ros.method.images import StereoKeypoints  # loads torch, which arm and camera do without
 
 
 def keypoints_to_msg(keypoints: StereoKeypoints, image_header: Any, task: str, inference_stamp_ns: int) -> Any:
@@ -29,6 +31,8 @@ def keypoints_to_msg(keypoints: StereoKeypoints, image_header: Any, task: str, i
 
 def keypoints_from_msg(message: Any) -> StereoKeypoints:
     """The keypoints by id; MessageError for gaps in the ids, non-finite numbers or an impossible crop."""
+    from kovis_ros.method.images import Crop, StereoKeypoints
+
     sides = [points_by_id(found, side) for found, side in ((message.left, "left"), (message.right, "right"))]
     if sides[0].shape != sides[1].shape:
         raise MessageError(f"keypoints number {len(sides[0])} left and {len(sides[1])} right: they come in pairs")

@@ -1,8 +1,8 @@
 """What the arm does each period: follow twists, carry out one relative move, or stand; and when it must not move.
 
 One thread calls `ArmLoop.tick` at a fixed rate and is the only one to touch the arm; the other methods leave requests
-for it.  After any fault the loop is *held*: no setpoint is taken until the twists stopped or were zero for a while, so
-that nothing moves again by itself.
+for it.  At the start and after any fault the loop is *held*: no setpoint is taken until the twists stopped or were zero
+for a while, so that nothing moves again by itself, not even when the whole process was started anew.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kovis_ros.drivers.ur_link import ArmError, LinkLostError
 Array = npt.NDArray[np.float64]
 RECOVERY_TRIES = 5
 LONGEST_TICK_S = 0.02
+STARTED = "the arm node has just started: pause the twists to go on"
 
 
 class Mode(Enum):
@@ -44,7 +45,7 @@ class ArmLoop:
         self.arm, self.limits = arm, limits
         self.mode = Mode.STANDING
         self.reading: Reading | None = None
-        self.held = ""  # why setpoints are not taken
+        self.held = STARTED  # why setpoints are not taken
         self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._setpoint: _Setpoint | None = None
@@ -87,11 +88,15 @@ class ArmLoop:
         self._busy_s, self._quiet_s = now, 0.0
 
     def move(self, move: RelativeMove, now: float) -> None:
-        """Ask for a relative move; poll `move.outcome`.  ArmError if the arm is not free for it."""
+        """Ask for a relative move, slowed down to the limits; poll `move.outcome`.  ArmError if the arm is not free."""
+        wanted = move.twist * move.speed_mps
+        share = float(np.linalg.norm(self.limits.clamp(wanted)) / np.linalg.norm(wanted))
         with self._lock:
             reason = self._refusal(now)
             if reason:
                 raise ArmError(reason)
+            self.counts["clamped"] += share < 1.0
+            move.speed_mps *= share
             self._move = move
 
     def cancel(self) -> None:

@@ -53,7 +53,12 @@ class Robotiq:
             raise GripperError(f"gripper status is {status}, not active (3): activate it on the pendant (it will move)")
 
     def move(self, opening_m: float, force: float) -> None:
-        """Start moving the fingers to a distance of opening_m (0 .. 0.085 m); force 0..1 of the gripper's range."""
+        """Start moving the fingers to a distance of opening_m (0 .. 0.085 m); force 0..1 of the gripper's range.
+
+        A socket that was closed is opened anew, so that a URCap that was started again needs no new node.
+        """
+        if self._socket is None:
+            self.connect()
         position = round(255 * (1 - min(max(opening_m, 0.0), OPEN_M) / OPEN_M))
         share = round(255 * min(max(force, 0.0), 1.0))
         reply = self._ask(f"SET GTO 1 SPE {SPEED} FOR {share} POS {position}")

@@ -14,7 +14,6 @@ import faulthandler
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,30 +21,22 @@ import numpy.typing as npt
 
 from kovis_ros.drivers.arm import Reading
 from kovis_ros.drivers.ur_link import ArmError, LinkLostError, Version, dashboard, probe
+from kovis_ros.drivers.ur_setup import (
+    Ur5Settings,
+    check_model,
+    check_payload,
+    check_tcp,
+    explain,
+    tells_payload,
+    variables,
+)
 
 Array = npt.NDArray[np.float64]
 INSTALL = "pip install 'kovis_ros[ur]' (ur_rtde)"
-VARIABLES = [
-    "timestamp", "actual_q", "actual_qd", "actual_TCP_pose", "actual_TCP_speed", "actual_TCP_force", "robot_mode",
-    "safety_mode", "safety_status_bits", "runtime_state", "speed_scaling", "target_speed_fraction", "payload",
-]  # fmt: skip
 RATE_HZ = 125.0
 CONNECT_LIMIT_S = 20.0  # the library's constructors know no timeout: the process is ended instead
 START_LIMIT_S = 1.0
 LONGEST_WAIT_S = 0.1  # between two checks of the link: a stall of this process is no silence of the controller
-
-
-@dataclass(frozen=True)
-class Ur5Settings:
-    """How the arm is expected to be set up; compared with the controller, never written to it."""
-
-    address: str
-    tcp_offset_m: float = 0.170
-    payload_kg: float = -1.0  # negative: not compared
-    watchdog_hz: float = 10.0
-    link_timeout_s: float = 0.5
-    tcp_tolerance_m: float = 0.001
-    payload_tolerance_kg: float = 0.3
 
 
 class Ur5:
@@ -54,26 +45,34 @@ class Ur5:
     def __init__(self, settings: Ur5Settings) -> None:
         self.settings = settings
         self.version: Version | None = None
-        self.warnings: list[str] = []
+        self.found: dict[str, str] = {}  # what the controller says about its set-up
         self._control: Any = None
         self._receive: Any = None
         self._stamp, self._silent_s, self._checked_s = -1.0, 0.0, 0.0
 
-    def probe(self) -> None:
-        """Find out in seconds whether a connection is possible.  ArmError says what is wrong."""
+    def probe(self) -> Version:
+        """Find out in seconds whether a connection is possible, and to which arm.  ArmError says what is wrong."""
         _library()
-        self.version = probe(self.settings.address)
+        version = probe(self.settings.address)
+        check_model(self.settings, version, dashboard(self.settings.address, "get robot model"))
+        self.version, self.found["controller"] = version, str(version)
+        return version
 
     def connect(self) -> None:
-        """Probe, check, connect, upload the control program and arm its watchdog.  ArmError says what is wrong."""
+        """Connect, compare the set-up, upload the control program and arm its watchdog.
+
+        ArmError says what is wrong; nothing is left running on the controller then.
+        """
         control, receive = _library()
-        self.probe()
+        version = self.version or self.probe()
         with _limited():
-            self._receive = receive.RTDEReceiveInterface(self.settings.address, RATE_HZ, VARIABLES)
+            try:
+                self._receive = receive.RTDEReceiveInterface(self.settings.address, RATE_HZ, variables(version))
+            except RuntimeError as error:
+                raise ArmError(explain(error, self.settings.address)) from None
             self._check_power()
             self._control = self._take_control(control)
-        self._check_setup()
-        self._arm_watchdog()
+        self._begin(version)
 
     def read(self) -> Reading:
         """State of the arm.  LinkLostError as from `check_link`."""
@@ -140,6 +139,7 @@ class Ur5:
         Not ``reuploadScript``: it leaves the last command in its register, and the new program would carry it out.
         """
         library, _ = _library()
+        version = self.version or self.probe()
         with _limited():
             self._control.disconnect()
             self._control = self._take_control(library)
@@ -148,7 +148,7 @@ class Ur5:
             if time.monotonic() > deadline:
                 raise ArmError(f"the control program did not start in {START_LIMIT_S:g} s: look at the pendant")
             time.sleep(0.01)
-        self._arm_watchdog()
+        self._begin(version)
 
     def close(self) -> None:
         """Brake, end the program, disconnect.  Only with a healthy link."""
@@ -179,28 +179,38 @@ class Ur5:
         try:
             return library.RTDEControlInterface(self.settings.address, RATE_HZ)
         except RuntimeError as error:
-            raise ArmError(_explain(str(error), self.settings.address)) from None
+            raise ArmError(explain(error, self.settings.address)) from None
 
     def _check_power(self) -> None:
         reading = self._snapshot(self._receive.getTimestamp())
         if not reading.safe:
             raise ArmError(f"arm at {self.settings.address}: {reading.trouble()}")
 
-    def _check_setup(self) -> None:
+    def _begin(self, version: Version) -> None:
+        """Compare the set-up, which whoever cleared a stop may have changed, and arm the watchdog of a new program.
+
+        A program that is refused is ended: without its watchdog nothing would stop it.
+        """
+        try:
+            self._check_setup(version)
+            self._arm_watchdog()
+        except LinkLostError:
+            raise
+        except ArmError:
+            self._call("stopScript")
+            raise
+
+    def _check_setup(self, version: Version) -> None:
         """Compare TCP and payload with what the controller has."""
-        tcp = np.array(self._call("getTCPOffset"))
-        wanted = np.array([0.0, 0.0, self.settings.tcp_offset_m, 0.0, 0.0, 0.0])
-        if np.abs(tcp - wanted).max() > self.settings.tcp_tolerance_m:
-            raise ArmError(
-                f"active TCP of the controller is {np.round(tcp, 4).tolist()} (m, rotation vector), tcp_offset_m asks "
-                f"for {wanted.tolist()}: set it in the installation on the pendant, or correct tcp_offset_m"
-            )
-        payload, expected = self._receive.getPayload(), self.settings.payload_kg
-        if expected >= 0 and abs(payload - expected) > self.settings.payload_tolerance_kg:
-            raise ArmError(
-                f"payload of the controller is {payload:.2f} kg, payload_kg asks for {expected:.2f}: set it in the "
-                "installation on the pendant, or correct payload_kg"
-            )
+        tcp = self._call("getTCPOffset")
+        self.found["TCP [m, rotation vector]"] = str([round(value, 4) for value in tcp])
+        check_tcp(self.settings, tcp)
+        if not tells_payload(version):
+            self.found["payload [kg]"] = "not told by this version"
+            return
+        payload_kg = self._receive.getPayload()
+        self.found["payload [kg]"] = f"{payload_kg:.2f}"
+        check_payload(self.settings, payload_kg)
 
     def _arm_watchdog(self) -> None:
         if not self._call("setWatchdog", self.settings.watchdog_hz):
@@ -224,15 +234,3 @@ def _limited() -> Iterator[None]:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-def _explain(error: str, address: str) -> str:
-    """The library's exception as one line with a remedy."""
-    if "in use" in error:
-        return (
-            f"RTDE input registers of {address} are in use: stop who holds them, likely another ur5 node, "
-            "ur_robot_driver (External Control), or a fieldbus (EtherNet/IP, PROFINET) switched on in the installation"
-        )
-    if "remote control" in error.lower():
-        return f"controller {address} is not in remote control: switch it to remote on the pendant (top right)"
-    return f"cannot take control of {address}: {' '.join(error.split())}: look at the pendant"

@@ -8,13 +8,13 @@ import threading
 import time
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from kovis_ros import conversions
 from kovis_ros.drivers import camera_modes
+from kovis_ros.drivers.camera_errors import CameraError
 from kovis_ros.drivers.camera_loop import CameraLoop, Patience, State
 from kovis_ros.drivers.realsense import RealSense, Setup
 from kovis_ros.drivers.realsense_options import Light
@@ -39,7 +39,7 @@ PARAMETERS = (
     Parameter("max_age", 0.5, "pairs that took longer from capture to here are dropped [s]", 0.01, 10.0),
     Parameter("camera", "/camera/camera", "namespace of the camera topics infra1 and infra2"),
     Parameter("frame", "camera_infra1_optical_frame", "frame of both images"),
-    Parameter("task", "", "warn when this task's network cannot use the field of view; empty: not looked at"),
+    Parameter("task", "", "end when this task's network cannot use the field of view; empty: not looked at"),
 )
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 HUNG = 4  # exit code
@@ -130,21 +130,21 @@ class StereoCameraNode(Node):
         setup = self.loop.setup
         if self._infos is None or setup is not self._calibrated:
             size = (setup.mode.height, setup.mode.width)
+            self._check_view(setup, size)
             self._calibrated = setup
             self._infos = conversions.camera_infos(setup.K, setup.baseline_m, size, stamp_ns, self.settings.frame)
-            self._check_view(setup.K, size)
         return self._infos
 
-    def _check_view(self, K: np.ndarray, size: tuple[int, int]) -> None:
-        """The keypoint node will refuse these images: say it where the mode is chosen."""
+    def _check_view(self, setup: Setup, size: tuple[int, int]) -> None:
+        """CameraError where the keypoint node would refuse every image: the mode will not change by itself."""
         if self.task is None:
             return
         from kovis_ros.method.images import ImageError, crop_for  # loads torch
 
         try:
-            crop_for(K, size, self.task.camera.field_of_view_deg)
+            crop_for(setup.K, size, self.task.camera.field_of_view_deg)
         except ImageError as error:
-            self._tell(True, f"task {self.task.name} cannot use mode {self.settings.mode}: {error}")
+            raise CameraError(f"task {self.task.name} cannot use mode {setup.mode}: {error}") from None
 
     def _tell(self, urgent: bool, line: str) -> None:
         if urgent:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from action_msgs.msg import GoalStatus, GoalStatusArray
@@ -22,8 +23,9 @@ from kovis_ros.drivers.arm import Reading
 from kovis_ros.drivers.arm_limits import Limits
 from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.robotiq import Robotiq
-from kovis_ros.drivers.ur5 import Ur5, Ur5Settings
+from kovis_ros.drivers.ur5 import Ur5
 from kovis_ros.drivers.ur_link import ArmError, end_process
+from kovis_ros.drivers.ur_setup import Ur5Settings
 from kovis_ros.method.kinematics import ARMS, JOINT_NAMES
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.arm_actions import GripperAction, MoveRelativeAction
@@ -52,6 +54,7 @@ class Ur5Node(Node):  # type: ignore[misc]
                 settings.payload_kg,
                 settings.watchdog_hz,
                 settings.link_timeout_s,
+                settings.arm,
             )
         )
         self.loop = ArmLoop(
@@ -229,7 +232,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         reading, counts = self.loop.reading, self.loop.counts
         trouble = self.loop.trouble
         level = OK if not trouble else ERROR if self.loop.mode == Mode.FAULT else WARN
-        values: dict[str, object] = {"mode": self.loop.mode.value, "controller": self.arm.version}
+        values: dict[str, object] = {"mode": self.loop.mode.value, **self.arm.found}
         if reading is not None:
             values |= {"robot_mode": reading.robot_mode, "safety_mode": reading.safety_mode}
             values |= {"speed_scaling": reading.speed_scaling}
@@ -240,10 +243,13 @@ class Ur5Node(Node):  # type: ignore[misc]
         return Report(level, trouble or "ready", values)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point of the executable ``ur5``."""
-    return spin.main(Ur5Node)
+    code = spin.main(Ur5Node)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the vendor library's destructors wait for seconds, and there is nothing left to do
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,7 +5,7 @@ from kovis_ros.nodes.parameters import Parameter
 
 PARAMETERS = (
     Parameter("robot_ip", "127.0.0.1", "address of the controller"),
-    Parameter("arm", "ur5", "model, for the check whether a move stays in reach", choices=tuple(ARMS)),
+    Parameter("arm", "ur5", "model: compared with the controller, and moves stay in its reach", choices=tuple(ARMS)),
     Parameter("gripper", "robotiq", "what is on the flange", choices=("robotiq", "none")),
     Parameter("rate_hz", 125.0, "commands to the arm [Hz]", 25.0, 125.0),
     Parameter("setpoint_timeout_s", 0.1, "without a fresh twist for this long the arm brakes [s]", 0.02, 1.0),
@@ -18,7 +18,9 @@ PARAMETERS = (
     Parameter("link_timeout_s", 0.5, "silence of the controller that counts as a lost link [s]", 0.1, 2.0),
     Parameter("recovery_s", 2.0, "wait before the program is uploaded again once the robot is safe [s]", 0.1, 60.0),
     Parameter("tcp_offset_m", 0.170, "TCP expected on the controller, along tool0 z [m]", 0.0, 1.0),
-    Parameter("payload_kg", -1.0, "payload expected on the controller; negative: any [kg]", -1.0, 20.0),
+    Parameter(
+        "payload_kg", 1.0, "payload expected on the controller (2F-85 and camera); negative: any [kg]", -1.0, 20.0
+    ),
     Parameter("gripper_force", 0.3, "grip where a goal names none, share of the range", 0.0, 1.0),
     Parameter("halt_commands", 5, "zero twists sent at the end", 1, 100),
 )

@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         unlock_after_s=options.unlock_after,
         remote_control=not options.local_control,
         powered=not options.power_off,
+        firmware=options.firmware,
     )
     try:
         state = SharedState.create(options.state)
@@ -53,6 +54,11 @@ def _fail(message: str) -> int:
     return 1
 
 
+def _firmware(text: str) -> tuple[int, int, int]:
+    major, minor, bugfix = (int(part) for part in text.split("."))
+    return major, minor, bugfix
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kovis_sim.ur_controller", description=__doc__)
     add = parser.add_argument
@@ -65,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--force-limit", type=float, default=150.0, metavar="N", help="contact force that stops the arm")
     add("--protective-stop", choices=("pauses", "stops"), default="pauses", help="what it does to the program")
     add("--unlock-after", type=float, default=5.0, metavar="S", help="earliest unlock after a protective stop")
+    add("--firmware", type=_firmware, metavar="X.Y.Z", help="report another version than the arm's usual one")
     add("--local-control", action="store_true", help="e-Series: not in remote control")
     add("--power-off", action="store_true", help="start with the arm powered off")
     return parser

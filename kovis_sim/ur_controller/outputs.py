@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from kovis_sim.ur_controller.controller import Controller
 from kovis_sim.ur_controller.pose_vector import vector_of
-from kovis_sim.ur_controller.rtde import E_SERIES_ONLY, OUTPUT_TYPES, Recipe
+from kovis_sim.ur_controller.rtde import OUTPUT_TYPES, Recipe, exists
 from kovis_sim.ur_controller.safety import POWER_ON_BIT, PROGRAM_BIT, SAFETY_BITS, RobotMode, Runtime
 
 ZEROS = (0.0,) * 6
@@ -39,9 +39,9 @@ class Outputs:
 
     def recipe(self, names: tuple[str, ...]) -> Recipe:
         """Types of the named fields; NOT_FOUND for one this controller does not have."""
-        missing = frozenset() if self._controller.settings.e_series else E_SERIES_ONLY
-        types = tuple("NOT_FOUND" if name in missing else OUTPUT_TYPES.get(name, "NOT_FOUND") for name in names)
-        return Recipe(names, types)
+        version = self._controller.settings.version
+        types = (OUTPUT_TYPES[name] if exists(name, version) else "NOT_FOUND" for name in names)
+        return Recipe(names, tuple(types))
 
     def payload(self, recipe: Recipe) -> list[float]:
         """Flat values of a recipe in order, ready to be packed."""

@@ -52,7 +52,20 @@ INPUT_TYPES = (
     | dict.fromkeys((f"{kind}_digital_output" for kind in ("standard", "tool", "configurable")), "UINT8")
     | dict.fromkeys((f"{kind}_digital_output_mask" for kind in ("standard", "tool", "configurable")), "UINT8")
 )
-E_SERIES_ONLY = frozenset({"ft_raw_wrench"})
+SINCE: dict[str, dict[int, tuple[int, ...]]] = {  # fields that came later: first version by major number; none: never
+    "payload": {3: (3, 11), 5: (5, 5, 1)},
+    "payload_cog": {3: (3, 11), 5: (5, 5, 1)},
+    "payload_inertia": {3: (3, 15), 5: (5, 11)},
+    "ft_raw_wrench": {5: (5, 9)},
+    "actual_current_as_torque": {5: (5, 23)},
+}
+
+
+def exists(name: str, version: tuple[int, ...]) -> bool:
+    """Does a controller of this version have the output field."""
+    if name not in OUTPUT_TYPES:
+        return False
+    return name not in SINCE or version >= SINCE[name].get(version[0], (1 << 30,))
 
 
 class Recipe(NamedTuple):

@@ -23,6 +23,7 @@ class Settings:
     unlock_after_s: float = 5.0
     remote_control: bool = True
     powered: bool = True
+    firmware: tuple[int, int, int] | None = None  # None: the usual one of the arm's series
 
     @property
     def e_series(self) -> bool:
@@ -34,4 +35,7 @@ class Settings:
 
     @property
     def version(self) -> tuple[int, int, int, int]:
+        """Major, minor, bugfix, build."""
+        if self.firmware is not None:
+            return (*self.firmware, 0)
         return (5, 12, 6, 1102099) if self.e_series else (3, 15, 8, 106339)
