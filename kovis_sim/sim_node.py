@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
 
 from kovis_msgs.msg import Motion as MotionMessage
 from kovis_msgs.msg import SimTrial
@@ -23,6 +24,7 @@ from kovis_ros.method.motion import Motion, label
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.parameters import Parameter, declare
+from kovis_sim.camera_faults import CameraFaults, Pair
 from kovis_sim.scene import Scene, SceneError
 from kovis_sim.shared_state import SharedState, StateError
 from kovis_sim.trial import Trial
@@ -60,6 +62,7 @@ class SimNode(Node):
         self.scene = Scene(self.task, self.settings.seed, self.settings.split)
         self.state = SharedState.attach(self.settings.state, timeout_s=10.0)
         self.noise = np.random.default_rng(self.settings.seed)
+        self.faults = CameraFaults(self.noise)
         self.rendering, self.ticking = Window(), Window()
         self._last_tick: float | None = None
         self._rest_until = 0.0
@@ -73,6 +76,7 @@ class SimNode(Node):
         self.infos = [self.create_publisher(CameraInfo, f"{camera}/infra{i}/camera_info", 1) for i in (1, 2)]
         self.trials = self.create_publisher(SimTrial, "sim/trial", 1)
         self.motions = self.create_publisher(MotionMessage, "sim/motion", 1)
+        self.create_subscription(String, "sim/camera_fault", self.on_fault, 1)
         self.create_service(SimReset, "sim/reset", self.on_reset)
         self.diagnostics = Diagnostics(self, "simulation")
         self.diagnostics.add("cell", self.report)
@@ -101,6 +105,14 @@ class SimNode(Node):
         response.message = f"start {metres * 1e3:.1f} mm and {np.degrees(radians):.1f} deg from the goal"
         return response
 
+    def on_fault(self, message: String) -> None:
+        """Break the camera, or mend it with "none": see ``camera_faults``."""
+        try:
+            self.faults.set(message.data)
+            self.get_logger().info(f"camera fault: {message.data}")
+        except ValueError as error:
+            self.get_logger().warning(str(error))
+
     def _new_trial(self, seed: int) -> None:
         """Everything random from the seed; the arm jumps to its start, which only a simulator may do."""
         self.scene.reset(seed)
@@ -128,13 +140,9 @@ class SimNode(Node):
         self.tick()
         begun = self.now()
         stamp_ns = self.get_clock().now().nanoseconds
-        pair = self.scene.stereo()
-        frame, size = self.settings.frame, pair[0].shape
-        infos = conversions.camera_infos(self.scene.K, self.scene.baseline_m, size, stamp_ns, frame)
-        for info, publisher in zip(infos, self.infos, strict=True):
-            publisher.publish(info)
-        for image, publisher in zip(pair, self.images, strict=True):
-            publisher.publish(conversions.array_to_image(self._noisy(image), stamp_ns, frame))
+        left, right = (self._noisy(image) for image in self.scene.stereo())
+        for sent in self.faults.send(Pair(stamp_ns, left, right)):
+            self._publish(sent)
         spent = self.now() - begun
         self.rendering.add(spent, begun)
         self._rest_until = begun + REST * spent
@@ -144,6 +152,14 @@ class SimNode(Node):
         exact = Motion(np.float32(direction), speed, 1.0)
         distance = float(np.linalg.norm(left))
         self.motions.publish(conversions.motion_to_msg(exact, self.task.axes, stamp_ns, distance, left))
+
+    def _publish(self, pair: Pair) -> None:
+        frame, size = self.settings.frame, pair.left.shape
+        infos = conversions.camera_infos(self.scene.K, self.scene.baseline_m, size, pair.stamp_ns, frame)
+        for info, publisher in zip(infos, self.infos, strict=True):
+            publisher.publish(info)
+        for image, publisher in zip(pair[1:], self.images, strict=True):
+            publisher.publish(conversions.array_to_image(image, pair.stamp_ns, frame))
 
     def _noisy(self, image: np.ndarray) -> np.ndarray:
         """(H, W) uint8 with read-out noise: no two images of a real sensor are equal, and a frozen one is found so."""
