@@ -52,3 +52,14 @@ def ros_node(ros_context: object) -> Iterator[object]:
 def rng() -> np.random.Generator:
     """Random numbers, the same every time."""
     return np.random.default_rng(0)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Files that tests write are written only when asked for."""
+    parser.addoption("--write-safety", action="store_true", help="write docs/safety.md from what test_safety measures")
+
+
+@pytest.fixture(scope="session")
+def safety_rows() -> Iterator[list[object]]:
+    """Collects what test_safety measures."""
+    yield []
