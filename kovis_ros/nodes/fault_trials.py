@@ -74,6 +74,10 @@ class FaultTrials(TrialClient):
         """Listen until the condition holds; TrialError names what is missing."""
         self._until(condition, timeout_s, missing)
 
+    def offer(self, goal: Servo.Goal) -> ClientGoalHandle:
+        """Handle of a goal that the servo may reject."""
+        return self._answer(self.servo.send_goal_async(goal), "servo")
+
     def result(self, handle: ClientGoalHandle, timeout_s: float = 15.0) -> Servo.Result:
         """Result of a goal; TrialError when there is none in time."""
         result: Servo.Result = self._answer(handle.get_result_async(), "result of servo", timeout_s).result
