@@ -22,7 +22,7 @@ from kovis_sim.ur_controller.side_channel import SideChannel
 READY_S = 90.0
 UNLOCK_S = 0.3  # how long the cell's controller refuses to unlock a protective stop; a real one 5 s
 SETTLE_S = 1.0  # until everybody has found a process that was started again
-TRIES = 3
+TRIES = 6
 CONTROLLER = "ur_controller"
 
 

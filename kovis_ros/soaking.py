@@ -43,7 +43,8 @@ class Soak:
     def run(self, seconds: float, seed: int) -> None:
         """Rounds until the time is over."""
         begun = time.monotonic()
-        while (self.seconds := time.monotonic() - begun) < seconds:
+        while self.seconds < seconds:
+            self.seconds = time.monotonic() - begun
             try:
                 self.tell(f"{self.seconds:6.0f} s  {self.round(seed)}")
             except TrialError as error:

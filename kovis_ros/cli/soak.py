@@ -77,10 +77,10 @@ def markdown(report: dict[str, Any]) -> str:
         f"`kovis soak {report['task']} --minutes {report['minutes']:.0f} --seed {report['seed']} --report docs/soak.md`"
         " wrote this file.", "",
         f"{report['minutes']:.1f} minutes. {report['trials']} whole trials, {report['converged']} converged, "
-        f"{report['completed']} completed. {report['faults_injected']} faults, {report['faults_survived']} survived: the "
-        "arm came to rest and stayed so, and the graph went on with the next trial.", "",
-        f"Commands at the arm {rates['commands_hz']:.1f} Hz, {100 * rates['commands_late_share']:.2f} % of periods more "
-        f"than 4 ms late; keypoints {rates['keypoints_hz']:.1f} Hz.", "",
+        f"{report['completed']} completed. {report['faults_injected']} faults, {report['faults_survived']} survived: "
+        "the arm came to rest and stayed so, and the graph went on with the next trial.", "",
+        f"Commands at the arm {rates['commands_hz']:.1f} Hz, {100 * rates['commands_late_share']:.2f} % of periods "
+        f"more than 4 ms late; keypoints {rates['keypoints_hz']:.1f} Hz.", "",
         "| fault | injected | survived | later than 150 ms | worst |", "|---|---|---|---|---|",
         *(f"| {name} | {r['injected']} | {r['survived']} | {r['over_the_limit']} | {1e3 * r['worst_s']:.0f} ms |"
           for name, r in report["faults"].items()), "",
