@@ -30,7 +30,7 @@ class Measured(NamedTuple):
     """How the arm stopped after one fault."""
 
     fault: str
-    zero_s: float  # from the fault to zero speed of the tool at the controller, for good
+    zero_s: float  # from the fault, or the last good image, to zero speed of the tool at the controller, for good
     late_s: float  # the part of it after what is missing had become stale
     still_s: float  # from there to standstill of the simulated arm; NaN where nobody saw it
     watched_s: float  # for so long it was watched
@@ -93,19 +93,22 @@ class BreakableGraph:
         return self.client.under_way(seed, complete)
 
     def stop_at(self, fault: Fault, watch_s: float) -> Measured:
-        """Inject the fault, watch the arm, and measure."""
-        moment_s = self.breaker.inject(fault)
-        stale_s = STALE_S[fault.stale]
+        """Inject the fault, watch the arm, and measure: from the fault, or from the last good image before it."""
+        since_s = self.breaker.inject(fault)
         if fault.stale == "image":
-            self.client.pause(0.5)
-            stale_s += max(0.0, self.client.last_good_s(moment_s) - moment_s)
-        return self.measure(fault.name, moment_s, stale_s, watch_s)
+            since_s = self.last_good_s(since_s)
+        return self.measure(fault.name, since_s, STALE_S[fault.stale], watch_s)
 
-    def measure(self, name: str, moment_s: float, stale_s: float = 0.0, watch_s: float = 2.0) -> Measured:
-        """Watch until ``watch_s`` after what is missing is stale, ``stale_s`` after the moment, and measure."""
-        self.client.pause(max(0.0, moment_s + stale_s + watch_s + 0.1 - time.monotonic()))
-        stop = self.channel.stop_after(moment_s)
-        still_s = self.client.still_after(moment_s + stale_s)
+    def last_good_s(self, moment_s: float) -> float:
+        """When the last image was exposed that a fault at this moment left untouched."""
+        self.client.pause(0.5)
+        return self.client.last_good_s(moment_s)
+
+    def measure(self, name: str, since_s: float, stale_s: float = 0.0, watch_s: float = 2.0) -> Measured:
+        """Watch until ``watch_s`` after what is missing is stale, which it is ``stale_s`` after ``since_s``."""
+        self.client.pause(max(0.0, since_s + stale_s + watch_s + 0.1 - time.monotonic()))
+        stop = self.channel.stop_after(since_s)
+        still_s = self.client.still_after(since_s + stale_s)
         return Measured(name, stop.zero_s, max(0.0, stop.zero_s - stale_s), still_s, stop.watched_s - stale_s)
 
     def ended(self, handle: ClientGoalHandle) -> Servo.Result:

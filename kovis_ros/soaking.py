@@ -83,7 +83,7 @@ class Soak:
         self.measured[fault.name].append(measured)
         if fault.what not in ("servo", "*"):
             self.graph.ended(handle)
-        return f"{fault.name}: zero {1e3 * measured.zero_s:.0f} ms after it"
+        return f"{fault.name}: at rest {1e3 * measured.late_s:.0f} ms after the limit"
 
     def check(self) -> None:
         """Note who ended, then let the supervisor start it again."""

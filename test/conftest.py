@@ -60,6 +60,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def safety_rows() -> Iterator[list[object]]:
-    """Collects what test_safety measures."""
-    yield []
+def safety_rows(request: pytest.FixtureRequest) -> Iterator[list[tuple[object, object]]]:
+    """What test_safety measured, as (measured, fault); a whole run writes it down when asked to."""
+    rows: list[tuple[object, object]] = []
+    yield rows
+    if request.config.getoption("--write-safety"):
+        import safety_report
+
+        safety_report.write(rows)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import rclpy
+import small
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
@@ -48,7 +49,7 @@ class Rig(BreakableGraph):
 def running(folder: Path) -> Iterator[Rig]:
     """The graph of pick_mug: shipped weights for the keypoint node, untrained ones as long as there are none."""
     task = load_task("pick_mug")
-    given = {"task": task.name, "checkpoint": "" if checkpoint.shipped(task.name) else untrained(task, folder)}
+    given = {"task": task.name, "checkpoint": "" if checkpoint.shipped(task.name) else untrained(folder)}
     processes = [played(process) for process in bringup.graph(given)]
     address = identity(bringup.settle(given))[1]
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -65,8 +66,8 @@ def played(process):
     return replace(process, command=("python3", str(program))) if program else process
 
 
-def untrained(task, folder: Path) -> str:
-    """Path of a checkpoint of random weights."""
-    path = folder / "untrained.safetensors"
+def untrained(folder: Path) -> str:
+    """Path of a checkpoint of random weights, of a small network: what it sees is of no use, so it may be quick."""
+    path, task = folder / "untrained.safetensors", small.task()
     checkpoint.save(path, task, Network(task))
     return str(path)

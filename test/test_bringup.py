@@ -57,6 +57,15 @@ def test_real_arm_has_nothing_simulated():
     assert found["ur5"].parameters["robot_ip"] == "192.168.0.9"
 
 
+def test_a_dry_run_has_no_arm_and_shows_the_twist_in_the_tool():
+    found = by_name(graph({"robot": "ur5", "camera": "d435", "backend": "dry_run", "rviz": "true"}))
+    assert list(found) == ["stereo_camera", "keypoint", "servo", "rviz2"]
+    assert found["servo"].parameters["require_arm"] is False and found["servo"].remaps == ()
+    view = Path(found["rviz2"].command[-1])
+    assert view.name == "dry_run.rviz" and "Value: /kovis/twist" in view.read_text()
+    assert "Fixed Frame: tool0" in view.read_text()
+
+
 def test_recording_writes_where_git_does_not_look():
     (process,) = graph({"part": "record"})
     assert process.parameters["record.out"] == str(Path("data/pick_mug").resolve())
@@ -92,6 +101,7 @@ def test_graphs_do_not_meet(monkeypatch):
         ({"camera": "d435"}, "camera:=d435 with robot:=sim"),
         ({"seed": "-1"}, "seed:=-1 is no whole number"),
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
+        ({"backend": "dry_run", "trials": "3"}, "the arm of a dry run does not move"),
         ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml is no file: check the path"),
         ({"checkpoint": "/nowhere.safetensors"}, "checkpoint:=/nowhere.safetensors is no file"),
         ({"part": "record", "rollouts": "many"}, "rollouts:=many is no whole number"),
