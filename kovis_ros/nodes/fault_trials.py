@@ -36,8 +36,8 @@ class FaultTrials(TrialClient):
     ) -> None:
         super().__init__(task, namespace, check, **options)
         self.speed = speed
-        self.seen: deque[tuple[float, float]] = deque(maxlen=600)  # stamp of an image, arrival of its keypoints
-        self.way: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=600)  # time, true displacement
+        self.seen: deque[tuple[float, float]] = deque(maxlen=2000)  # stamp of an image, arrival of its keypoints
+        self.way: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=2000)  # time, true displacement
         self.camera = self.create_publisher(String, "sim/camera_fault", 1)
         self.create_subscription(Keypoints, "keypoints", self.on_keypoints, 5)
 
@@ -55,15 +55,16 @@ class FaultTrials(TrialClient):
         self.camera.publish(String(data=fault))
 
     def under_way(self, seed: int, complete: bool = False) -> ClientGoalHandle:
-        """A trial whose arm moves now; TrialError if it does not get going."""
-        self.keep_frames = self.arm_ready = False
+        """A trial whose arm moves now; TrialError if it does not get going, and its goal is cancelled."""
+        self.keep_frames = False
         self.prepare(seed)
         handle = self.send(complete)
         deadline = time.monotonic() + UNDER_WAY_S
         while self.speed() < MOVING_MPS:
             self.pause(0.02)
             if time.monotonic() > deadline or handle.status > GoalStatus.STATUS_CANCELING:
-                raise TrialError(f"no motion in trial {seed}: look at the servo node's log")
+                handle.cancel_goal_async()
+                raise TrialError(f"no motion in trial {seed}: {self.result(handle).error_msg or 'it was cancelled'}")
         return handle
 
     def pause(self, seconds: float) -> None:

@@ -148,6 +148,7 @@ class TrialClient(Node):
         """Reset the cell to the start of a trial and wait until everybody is ready for it."""
         self.begun, self.at_convergence = None, None
         self.history, self.frames, self.moving = [], [], False
+        self.arm_ready = False  # what it said last may be of a node that has ended since
         answer = self._answer(self.reset.call_async(SimReset.Request(seed=seed)), "sim/reset")
         if not answer.success:
             raise TrialError(f"trial with seed {seed} cannot start: {answer.message}")
