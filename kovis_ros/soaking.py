@@ -58,8 +58,8 @@ class Soak:
         """One trial or one fault; a line about it."""
         whole = self.rng.random() < WHOLE_SHARE
         fault = FAULTS[int(self.rng.integers(len(FAULTS)))]
+        self.graph.mend()  # what ends meanwhile, ends because of the fault before
         self.fault = "" if whole else fault.name
-        self.graph.mend()
         self._look()
         return self._whole(seed) if whole else self._broken(seed, fault)
 
@@ -118,8 +118,10 @@ class Soak:
         }  # fmt: skip
 
     def _rates(self) -> dict[str, float]:
-        """Of the whole trials, in which nothing was broken."""
-        seconds, commands, late, seen = np.array(self.periods).T if self.periods else np.full((4, 1), np.nan)
+        """Of the whole trials, in which nothing was broken; empty when there was none."""
+        if not self.periods:
+            return {}
+        seconds, commands, late, seen = np.array(self.periods).T
         return {
             "commands_hz": float(commands.sum() / seconds.sum()),
             "commands_late_share": float((late * commands).sum() / commands.sum()),
@@ -138,7 +140,7 @@ def summary(rows: list[Measured]) -> dict[str, Any]:
     """How often a fault was injected and survived, and how late the arm stood at worst."""
     stopped = [row for row in rows if np.isfinite(row.zero_s)]
     late = Counter(row.late_s > ZERO_S for row in stopped)[True]
-    worst = max((row.late_s for row in stopped), default=float("nan"))
+    worst = max((row.late_s for row in stopped), default=None)
     return {"injected": len(rows), "survived": len(stopped), "over_the_limit": late, "worst_s": worst}
 
 

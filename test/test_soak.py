@@ -46,11 +46,13 @@ def test_what_goes_wrong_is_a_problem(run):
     problems = run.report()["problems"]
     assert problems[:2] == ["servo killed: the arm moved on", "sim ended with -11 during link cut"]
     assert problems[2] == "servo leaks: threads +60"
+    assert "| servo killed | 1 | 0 | 0 | moved on |" in soak.markdown({"task": "x", "seed": 0, **run.report()})
 
 
 def test_a_run_without_whole_trials_still_reports(run):
     run.periods, run.measured = [], type(run.measured)(list)
-    assert np.isnan(run.report()["rates"]["commands_hz"])
+    report = {"task": "pick_mug", "seed": 0, **run.report()}
+    assert report["rates"] == {} and "no rates" in soak.markdown(report)
 
 
 def test_only_what_was_killed_may_end():

@@ -71,7 +71,7 @@ def soak(args: argparse.Namespace, given: dict[str, str], values: dict[str, str]
 
 def markdown(report: dict[str, Any]) -> str:
     """The report for people."""
-    rates = report["rates"]
+    troubles, problems = report["rounds_not_started"], report["problems"]
     return "\n".join([
         "# Soak", "",
         f"`kovis soak {report['task']} --minutes {report['minutes']:.0f} --seed {report['seed']} --report docs/soak.md`"
@@ -79,19 +79,30 @@ def markdown(report: dict[str, Any]) -> str:
         f"{report['minutes']:.1f} minutes. {report['trials']} whole trials, {report['converged']} converged, "
         f"{report['completed']} completed. {report['faults_injected']} faults, {report['faults_survived']} survived: "
         "the arm came to rest and stayed so, and the graph went on with the next trial.", "",
-        f"Commands at the arm {rates['commands_hz']:.1f} Hz, {100 * rates['commands_late_share']:.2f} % of periods "
-        f"more than 4 ms late; keypoints {rates['keypoints_hz']:.1f} Hz.", "",
+        rates_line(report["rates"]), "",
         "| fault | injected | survived | later than 150 ms | worst |", "|---|---|---|---|---|",
-        *(f"| {name} | {r['injected']} | {r['survived']} | {r['over_the_limit']} | {1e3 * r['worst_s']:.0f} ms |"
-          for name, r in report["faults"].items()), "",
+        *(fault_row(name, row) for name, row in report["faults"].items()), "",
         "Times count from the fault, or from when what is missing was stale.", "",
         "| process | lives | memory | threads | files | growth of the longest life after its warm-up |",
         "|---|---|---|---|---|---|",
         *(process_row(name, row) for name, row in report["processes"].items()), "",
-        f"Rounds that did not get going: {len(report['rounds_not_started'])}"
-        + "".join(f"\n- {line}" for line in report["rounds_not_started"]), "",
-        "Problems: " + ("none." if not report["problems"] else "".join(f"\n- {p}" for p in report["problems"])),
+        f"Rounds that did not get going: {len(troubles)}" + "".join(f"\n- {line}" for line in troubles), "",
+        "Problems: " + ("".join(f"\n- {line}" for line in problems) or "none."),
     ])  # fmt: skip
+
+
+def rates_line(rates: dict[str, float]) -> str:
+    """The rates of the whole trials as a sentence."""
+    if not rates:
+        return "No whole trial: no rates."
+    late = f"{100 * rates['commands_late_share']:.2f} % of periods more than 4 ms late"
+    return f"Commands at the arm {rates['commands_hz']:.1f} Hz, {late}; keypoints {rates['keypoints_hz']:.1f} Hz."
+
+
+def fault_row(name: str, row: dict[str, Any]) -> str:
+    """One kind of fault as a row of the table."""
+    worst = "moved on" if row["worst_s"] is None else f"{1e3 * row['worst_s']:.0f} ms"
+    return f"| {name} | {row['injected']} | {row['survived']} | {row['over_the_limit']} | {worst} |"
 
 
 def process_row(name: str, row: dict[str, Any]) -> str:
