@@ -33,45 +33,53 @@ def run(scene: Scene) -> Outcome:
     """Run the task's completion steps on the scene's cell, then hold and judge."""
     scene.settle()
     stood = scene.world_T_target.copy()
+    motion = Motion(scene)
     for step in scene.task.completion:
-        _step(scene, step)
-    return judge(scene, stood)
+        motion.step(step)
+    return motion.judge(stood)
 
 
-def judge(scene: Scene, stood: np.ndarray) -> Outcome:
-    """Is the target higher by the distance asked for, and does it stay so while nothing moves?"""
-    wanted = scene.task.success
-    lowest = np.inf
-    for _ in range(int(round(wanted.hold_s / TICK_S))):
-        scene.follow(scene.goal_hold, scene.grip_hold, TICK_S)
-        lowest = min(lowest, float(scene.world_T_target[2, 3] - stood[2, 3]))
-    depth = scene.cell.penetration_m()
-    return Outcome(lowest >= wanted.distance_m and depth <= PENETRATION_M, lowest, depth)
+class Motion:
+    """What the arm was told last: joint positions and opening, held while nothing else is asked for."""
 
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.q, self.opening_m = scene, scene.q, scene.opening_m
 
-def _step(scene: Scene, step: CompletionStep) -> None:
-    """One step, then a pause for things to settle."""
-    if step.gripper_m is not None:
-        _grip(scene, step.gripper_m)
-    if step.move_m is not None:
-        _move(scene, np.asarray(step.move_m, float), step.speed_mps)
-    for _ in range(int(round(step.settle_s / TICK_S))):
-        scene.follow(scene.goal_hold, scene.grip_hold, TICK_S)
+    def hold(self) -> None:
+        """One tick of where the arm was told to be."""
+        self.scene.follow(self.q, self.opening_m, TICK_S)
 
+    def step(self, step: CompletionStep) -> None:
+        """One step, then a pause for things to settle."""
+        if step.gripper_m is not None:
+            self.grip(step.gripper_m)
+        if step.move_m is not None:
+            self.move(np.asarray(step.move_m, float), step.speed_mps)
+        for _ in range(round(step.settle_s / TICK_S)):
+            self.hold()
 
-def _grip(scene: Scene, target_m: float) -> None:
-    scene.goal_hold = scene.q
-    opening = scene.opening_m
-    ticks = max(int(np.ceil(abs(target_m - opening) / GRIPPER_MPS / TICK_S)), 1)
-    for value in np.linspace(opening, np.clip(target_m, 0.0, gripper.STROKE_M), ticks + 1)[1:]:
-        scene.grip_hold = float(value)
-        scene.follow(scene.goal_hold, scene.grip_hold, TICK_S)
+    def grip(self, target_m: float) -> None:
+        """Close or open the gripper at its speed."""
+        opening, target = self.scene.opening_m, np.clip(target_m, 0.0, gripper.STROKE_M)
+        ticks = max(int(np.ceil(abs(target - opening) / GRIPPER_MPS / TICK_S)), 1)
+        for value in np.linspace(opening, target, ticks + 1)[1:]:
+            self.opening_m = float(value)
+            self.hold()
 
+    def move(self, displacement_m: np.ndarray, speed_mps: float) -> None:
+        """Move the tcp along a displacement (3,) in tool0."""
+        start = self.scene.world_T_tcp
+        ticks = max(int(np.ceil(np.linalg.norm(displacement_m) / speed_mps / TICK_S)), 1)
+        for share in np.linspace(0.0, 1.0, ticks + 1)[1:]:
+            self.q = self.scene.solve(start @ geometry.pose(displacement_m * share), self.q)
+            self.hold()
 
-def _move(scene: Scene, displacement_m: np.ndarray, speed_mps: float) -> None:
-    start = scene.world_T_tcp
-    ticks = max(int(np.ceil(np.linalg.norm(displacement_m) / speed_mps / TICK_S)), 1)
-    for share in np.linspace(0.0, 1.0, ticks + 1)[1:]:
-        pose = start @ geometry.pose(displacement_m * share)
-        scene.goal_hold = scene._solve(pose, scene.goal_hold)
-        scene.follow(scene.goal_hold, scene.grip_hold, TICK_S)
+    def judge(self, stood: np.ndarray) -> Outcome:
+        """Is the target higher by the distance asked for, and does it stay so while nothing moves?"""
+        wanted, scene = self.scene.task.success, self.scene
+        lowest = np.inf
+        for _ in range(round(wanted.hold_s / TICK_S)):
+            self.hold()
+            lowest = min(lowest, float(scene.world_T_target[2, 3] - stood[2, 3]))
+        depth = scene.cell.penetration_m()
+        return Outcome(lowest >= wanted.distance_m and depth <= PENETRATION_M, lowest, depth)

@@ -141,7 +141,7 @@ def _job(task: Task, load: Callable[[], Policy], seed: int, split: Split, comple
 @lru_cache(maxsize=1)
 def _scene(task: Task, split: Split) -> Scene:
     """The process's scene, set up once."""
-    return Scene(task, split=split)
+    return Scene(task, split=split, sensor=True)
 
 
 @lru_cache(maxsize=1)

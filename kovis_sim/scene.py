@@ -5,25 +5,21 @@ Convention: world = base of the arm; the table's top is z = 0. The tcp is tool0 
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kovis_ros.method import geometry, kinematics, motion
-from kovis_ros.method.config import ConfigError, Task
+from kovis_ros.method.config import Task
+from kovis_ros.method.sensor import InfraredSensor
 from kovis_sim import appearance, camera, completion, robot
-from kovis_sim.appearance import Look, Split
-from kovis_sim.camera import StereoCamera
-from kovis_sim.cell import TABLE_HALF, Cell
-from kovis_sim.world import Light, Picture, World
+from kovis_sim.appearance import Split
+from kovis_sim.cell import Cell
+from kovis_sim.stage import Stage, Visual
+from kovis_sim.world import Light, Picture
 
 Array = NDArray[np.float64]
-BACKGROUND, TARGET, ROBOT = 0, 1, 2
-TABLE_GREY = 0.75  # paint of the table under a composed background: leaves room for its highlights
 
 
 class SceneError(RuntimeError):
@@ -38,26 +34,16 @@ class Truth(NamedTuple):
     displacement: Array  # (d,) metres, rotation scaled
 
 
-class Visual(NamedTuple):
-    """One shape to draw: a mesh file, or a box, cylinder or sphere."""
-
-    name: str
-    mesh: Path | None
-    primitive: str  # "", "box", "cylinder", "sphere"
-    size: tuple[float, ...]  # box: half extents; cylinder: radius, length; sphere: radius
-    grey: float
-    specular: float
-    texture: NDArray[np.uint8] | None  # (256, 256); on the table in its own coordinates, see Look.table_to_texture
-    world_T_shape: Array
-
-
 class Scene:
     """One task in one simulated cell, without a window; randomness comes from ``seed`` alone."""
 
-    def __init__(self, task: Task, seed: int = 0, split: Split = "train") -> None:
+    def __init__(self, task: Task, seed: int = 0, split: Split = "train", sensor: bool = False) -> None:
+        """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs."""
         self.task, self.split = task, split
+        self._sensor: InfraredSensor | None = None
+        self._senses = sensor
         self.cell = Cell(task)
-        self._stage = _Stage(task, split)
+        self._stage = Stage(task, split)
         self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
         self.target_T_goal = geometry.pose_rpy(task.goal.position_m, np.radians(task.goal.rpy_deg))
         self.opening_m = task.held.grip_m
@@ -91,7 +77,7 @@ class Scene:
         position = (self.rng.uniform(x0, x1), self.rng.uniform(y0, y1), 0.0)
         self.world_T_target = geometry.pose_rpy(position, (0.0, 0.0, yaw))
         self.world_T_goal = self.world_T_target @ self.target_T_goal
-        self.goal_q = self._solve(self.world_T_goal, np.asarray(robot.READY_Q))
+        self.goal_q = self.solve(self.world_T_goal, np.asarray(robot.READY_Q))
         self.q, self.touched = self.goal_q, False
         self.opening_m = self.task.held.grip_m
 
@@ -103,13 +89,15 @@ class Scene:
         """Another light, other paint, another background."""
         self.look = appearance.draw(self.task.appearance, self.rng, self.split)
         self._stage.dress(self.look, self.rng, self.world_T_target)
+        if self._senses:
+            self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
 
     def start(self) -> None:
         """Put the arm at a start pose from which a straight line to the goal touches nothing."""
         for _ in range(200):
             world_T_tcp = self.world_T_goal @ geometry.exp(self._start_displacement())
             if self._clear(world_T_tcp):
-                self.q = self._solve(world_T_tcp, self.goal_q)
+                self.q = self.solve(world_T_tcp, self.goal_q)
                 return
         raise SceneError(f"task {self.task.name}: no start pose reaches the goal freely: check goal and rollout ranges")
 
@@ -131,7 +119,7 @@ class Scene:
         try:
             for fraction in np.linspace(0.0, 1.0, count):
                 pose = geometry.interpolate(world_T_tcp, self.world_T_goal, float(fraction))
-                if self.touching(self._solve(pose, self.goal_q)):
+                if self.touching(self.solve(pose, self.goal_q)):
                     return False
         except kinematics.Unreachable:
             return False
@@ -141,7 +129,8 @@ class Scene:
         """Would the robot touch anything with these joint positions?"""
         return self.cell.touching(q, self.opening_m, self.world_T_target)
 
-    def _solve(self, world_T_tcp: Array, near: Array) -> Array:
+    def solve(self, world_T_tcp: Array, near: Array) -> Array:
+        """Joint positions (6,) nearest to ``near`` that bring the tcp to a pose; ``kinematics.Unreachable``."""
         return kinematics.nearest(world_T_tcp @ geometry.inverse(self._tcp), near)
 
     # -- poses --------------------------------------------------------------------------------------------------
@@ -157,7 +146,7 @@ class Scene:
 
     def put(self, world_T_tcp: ArrayLike) -> None:
         """Put the tcp somewhere; ``kinematics.Unreachable`` when the arm cannot."""
-        self.q = self._solve(np.asarray(world_T_tcp, float), self.q)
+        self.q = self.solve(np.asarray(world_T_tcp, float), self.q)
 
     def move(self, twist: ArrayLike, dt: float) -> None:
         """Move the tcp with a twist (6,) in tool0 axes for ``dt`` seconds; contact is noted in ``touched``."""
@@ -195,7 +184,8 @@ class Scene:
         self._stage.pose(self.world_T_tool0, self.opening_m, self.world_T_target)
         shots = [self._stage.shoot(eye, self.camera, self.look) for eye in self.camera.eyes(self.world_T_tool0)]
         self._pictures = (shots[0][1], shots[1][1])
-        return shots[0][0], shots[1][0]
+        left, right = shots[0][0], shots[1][0]
+        return self._sensor(left, right) if self._sensor else (left, right)
 
     def truth(self) -> Truth:
         """Depth, segmentation and label of the newest stereo pair; SceneError before the first one."""
@@ -237,121 +227,3 @@ class Scene:
     def lights(self) -> list[Light]:
         """The lights of the picture."""
         return [self.look.light]
-
-
-class _Stage:
-    """The bodies that can be seen, in a physics client without physics: it renders faster without the rest."""
-
-    def __init__(self, task: Task, split: Split) -> None:
-        self.task = task
-        self.world = World(gravity=False)
-        mesh = robot.ASSETS / task.target.mesh
-        if not task.target.mesh or not mesh.is_file():
-            raise ConfigError(
-                f"task {task.name}: target.mesh {task.target.mesh!r} is no file in {robot.ASSETS}: add it"
-            )
-        self.world.add_box("table", TABLE_HALF, collides=False)
-        self.world.set_pose("table", geometry.pose((0.5, 0.0, -TABLE_HALF[2])))
-        self.world.add_mesh("target", mesh)
-        for link in robot.LINKS:
-            self.world.add_mesh(link, robot.mesh_file(link))
-        self.distractors = {f"distractor_{i}": self._distractor(i) for i in range(task.appearance.distractors)}
-        self._images = appearance.skins(split)
-        self._textures = _load_textures(self.world, self._images)
-        self.target_number = self.world.number("target")
-        self.robot_numbers = np.array([self.world.number(link) for link in robot.LINKS])
-        self._distractor_poses: dict[str, Array] = {}
-
-    def _distractor(self, i: int) -> tuple[str, tuple[float, ...]]:
-        """Kind and size of the i-th distractor, built."""
-        name, (a, b, c) = f"distractor_{i}", np.random.default_rng(i).uniform(0.015, 0.04, 3).tolist()
-        if i % 3 == 0:
-            self.world.add_box(name, (a, b, c), collides=False)
-            return "box", (a, b, c)
-        length = 2.0 * b if i % 3 == 1 else 0.0
-        self.world.add_round(name, a, length)
-        return ("cylinder", (a, length)) if length else ("sphere", (a,))
-
-    def dress(self, look: Look, rng: np.random.Generator, world_T_target: Array) -> None:
-        """Paint everything and strew the distractors around the target, clear of the gripper's way."""
-        self.world.paint("table", TABLE_GREY if look.background is not None else look.table_grey, 0.1)
-        self._paint("target", look.target)
-        for link in robot.LINKS:
-            self._paint(link, look.gripper)
-        for name, surface in zip(self.distractors, look.distractors, strict=False):
-            angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.13, 0.24)
-            turn = rng.uniform(-np.pi, np.pi)
-            place = geometry.pose_rpy((radius * np.cos(angle), radius * np.sin(angle), 0.02), (0, 0, turn))
-            self._distractor_poses[name] = world_T_target @ place
-            self.world.set_pose(name, self._distractor_poses[name])
-            self._paint(name, surface)
-
-    def _paint(self, name: str, surface: appearance.Surface) -> None:
-        texture = self._textures[surface.texture] if surface.texture >= 0 else -1
-        self.world.paint(name, surface.grey, surface.specular, texture)
-
-    def pose(self, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> None:
-        """Put target and gripper where they are now."""
-        self.world.set_pose("target", world_T_target)
-        for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
-            self.world.set_pose(link, pose)
-
-    def shoot(self, eye: Array, stereo: StereoCamera, look: Look) -> tuple[NDArray[np.uint8], Picture]:
-        """Image (H, W) with the background composed, and the bare picture with depth and body numbers."""
-        picture = self.world.render(eye, stereo.K, stereo.size, look.light)
-        if look.background is None:
-            return picture.grey, picture
-        pixel_to_table = _pixel_to_table(eye, stereo.K)
-        warp = np.vstack([look.table_to_texture, [0, 0, 1]]) @ pixel_to_table
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        albedo = cv2.warpPerspective(
-            look.background, warp, picture.grey.shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT
-        )
-        table = picture.body == self.world.number("table")
-        shaded = np.where(table, picture.grey * (albedo / TABLE_GREY), picture.grey)
-        beyond = picture.body < 0
-        shaded = np.where(beyond, 200.0 * albedo, shaded)
-        return np.clip(shaded, 0, 255).astype(np.uint8), picture
-
-    def classes(self, picture: Picture) -> NDArray[np.uint8]:
-        """(H, W) segmentation: 0 background, 1 target, 2 robot."""
-        result = np.zeros(picture.body.shape, np.uint8)
-        result[picture.body == self.target_number] = TARGET
-        result[np.isin(picture.body, self.robot_numbers)] = ROBOT
-        return result
-
-    def visuals(self, look: Look, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> list[Visual]:
-        """See ``Scene.visuals``."""
-        grey, table = look.table_grey, None
-        if look.background is not None:
-            grey, table = 1.0, np.uint8(255 * np.clip(look.background, 0, 1))
-        half = tuple(TABLE_HALF)
-        shapes = [Visual("table", None, "box", half, grey, 0.1, table, geometry.pose((0.5, 0, -half[2])))]
-
-        def skin(surface: appearance.Surface) -> tuple[float, float, NDArray[np.uint8] | None]:
-            return surface.grey, surface.specular, self._images[surface.texture] if surface.texture >= 0 else None
-
-        mesh = robot.ASSETS / self.task.target.mesh
-        shapes.append(Visual("target", mesh, "", (), *skin(look.target), world_T_target))
-        for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
-            shapes.append(Visual(link, robot.mesh_file(link), "", (), *skin(look.gripper), pose))
-        for (name, (kind, size)), surface in zip(self.distractors.items(), look.distractors, strict=False):
-            shapes.append(Visual(name, None, kind, size, *skin(surface), self._distractor_poses[name]))
-        return shapes
-
-
-def _pixel_to_table(eye: Array, K: Array) -> Array:
-    """Homography (3, 3) from pixels to table coordinates x, y in metres (plane z = 0)."""
-    camera_T_world = geometry.inverse(eye)
-    return np.linalg.inv(K @ np.column_stack([camera_T_world[:3, 0], camera_T_world[:3, 1], camera_T_world[:3, 3]]))
-
-
-def _load_textures(world: World, images: list[NDArray[np.uint8]]) -> list[int]:
-    """Texture numbers of images, loaded once: each stays in memory."""
-    with tempfile.TemporaryDirectory() as folder:
-        numbers = []
-        for i, image in enumerate(images):
-            path = Path(folder) / f"{i}.png"
-            cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
-            numbers.append(world.load_texture(path))
-    return numbers

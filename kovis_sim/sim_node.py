@@ -59,7 +59,7 @@ class SimNode(Node):
                 raise ConfigError("record.out is empty: give the folder of the bag")
             self.exit_code = 0  # main records after the node has ended
             return
-        self.scene = Scene(self.task, self.settings.seed, self.settings.split)
+        self.scene = Scene(self.task, self.settings.seed, self.settings.split, sensor=True)
         self.state = SharedState.attach(self.settings.state, timeout_s=10.0)
         self.noise = np.random.default_rng(self.settings.seed)
         self.faults = CameraFaults(self.noise)
@@ -95,7 +95,7 @@ class SimNode(Node):
             if request.task not in ("", self.task.name):
                 task = load_task(request.task)
                 self.scene.close()
-                self.task, self.scene = task, Scene(task, int(request.seed), self.settings.split)
+                self.task, self.scene = task, Scene(task, int(request.seed), self.settings.split, sensor=True)
             self._new_trial(int(request.seed))
         except (ConfigError, SceneError, StateError) as error:
             response.success, response.message = False, str(error)

@@ -87,6 +87,9 @@ class World:
         """Release the client; the world is of no use afterwards."""
         self._bullet.disconnect()
 
+    def __len__(self) -> int:
+        return len(self._bodies)
+
     # -- bodies -------------------------------------------------------------------------------------------------
     def add_mesh(
         self, name: str, visual: Path | None, pieces: Iterable[Path] = (), mass_kg: float = 0.0, friction: float = 0.6

@@ -24,6 +24,7 @@ class Sample(NamedTuple):
     depth: NDArray[np.uint16]
     segmentation: NDArray[np.uint8]
     K: NDArray[np.float64]
+    baseline_m: float
     direction: NDArray[np.float32]
     speed: float
     displacement: NDArray[np.float32]
@@ -67,6 +68,7 @@ def sample(rng: np.random.Generator, rollout: int = 0) -> Sample:
         np.stack([left[1], right[1]]),
         np.stack([left[2], right[2]]),
         K,
+        0.05,
         unit.astype(np.float32),
         speed,
         displacement.astype(np.float32),

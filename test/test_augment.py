@@ -8,7 +8,7 @@ import torch
 
 from kovis_ros.method import images, textures
 from kovis_ros.method.augment import Augmenter, Raw, area_weights, moved, plain, shifted_resample
-from kovis_ros.method.config import AugmentConfig
+from kovis_ros.method.config import AugmentConfig, SensorConfig
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,13 @@ def raw() -> Raw:
     )
 
 
+IDEAL = SensorConfig(127.5, 0.0, 0.0, (1.0, 1.0), 0.0, 0.0, (0.0, 0.0))
 OFF = AugmentConfig(**{field.name: 0.0 for field in dataclasses.fields(AugmentConfig)})
 
 
 @pytest.mark.parametrize("size", [64, 128])
 def test_with_everything_off_it_is_the_path_of_the_robot(raw: Raw, size: int) -> None:
-    pair, depth, segmentation = Augmenter(OFF, size, pool=2)(raw, torch.Generator().manual_seed(0))
+    pair, depth, segmentation = Augmenter(OFF, IDEAL, size, pool=2)(raw, torch.Generator().manual_seed(0))
     # grey is rounded to whole levels here: half a level of about 37 (deviation of the averaged noise)
     assert (pair - plain(raw, size)).abs().max() < 0.03
     assert torch.equal(depth, raw.depth) and torch.equal(segmentation, raw.segmentation)
@@ -39,7 +40,7 @@ def test_plain_is_images_prepare(raw: Raw) -> None:
 
 
 def test_same_generator_same_images(raw: Raw) -> None:
-    augmenter = Augmenter(AugmentConfig(), 64, pool=4)
+    augmenter = Augmenter(AugmentConfig(), SensorConfig(), 64, pool=4)
     first, second = (augmenter(raw, torch.Generator().manual_seed(5))[0] for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first, augmenter(raw, torch.Generator().manual_seed(6))[0])
@@ -68,7 +69,7 @@ def test_labels_move_with_the_image() -> None:
 def test_background_alone_is_replaced(raw: Raw) -> None:
     config = dataclasses.replace(OFF, background=1.0)
     image = raw.images.float()
-    painted = Augmenter(config, 64, pool=8).paint(image, raw.mask, torch.Generator().manual_seed(0))
+    painted = Augmenter(config, IDEAL, 64, pool=8).paint(image, raw.mask, torch.Generator().manual_seed(0))
     objects = raw.mask > 0
     assert torch.equal(painted[objects], image[objects])
     assert (painted[~objects] - image[~objects]).abs().mean() > 5.0

@@ -70,6 +70,30 @@ def test_spread_is_the_variance_in_network_coordinates() -> None:
     assert float(losses.spread(attention)) == pytest.approx(0.125)
 
 
+def stereo_case(gap: float, rows: float = 0.0) -> tuple[Tensor, Tensor, losses.Batch]:
+    """One pair, two keypoints, target in the left half 0.2 m away, gripper in the right half 0.1 m away; 2x2 map."""
+    keypoints = torch.zeros(1, 2, 2, 3)
+    keypoints[:, 0, 0, :2] = torch.tensor([gap, rows])
+    keypoints[:, 0, 1, 0] = 0.5  # right where the gripper's depth says: parallax 0.05 / 0.1
+    attention = torch.zeros(2, 2, 2, 2)
+    attention[:, 0, 0, 0] = attention[:, 1, 0, 1] = 1.0
+    segmentation = torch.ones(1, 2, 4, 4, dtype=torch.int64)
+    segmentation[..., 2:] = 2
+    metres = torch.where(segmentation == 1, 0.2, 0.1)
+    empty = torch.zeros(1, 4)
+    return keypoints, attention, losses.Batch(empty, metres, segmentation, empty, empty[0], empty, torch.tensor([0.05]))
+
+
+def test_stereo_is_zero_where_depth_says() -> None:
+    # parallax 0.05 m / 0.2 m = 0.25; what is left is the rounding of the root, sqrt(0.001)
+    assert float(losses.stereo(*stereo_case(0.25))) == pytest.approx(math.sqrt(1e-3), rel=1e-3)
+
+
+def test_stereo_counts_cells() -> None:
+    # 3 cells off in x and 4 in y: 5 cells for the first keypoint; a cell of a 2x2 map is 1 in network coordinates
+    assert float(losses.stereo(*stereo_case(0.25 + 3.0, 4.0))) == pytest.approx((5.0 + math.sqrt(1e-3)) / 2, rel=1e-3)
+
+
 def test_depth_counts_known_depth_of_objects_only() -> None:
     prediction = torch.tensor([[[1.0, 9.0], [2.0, 9.0]]])
     target = torch.tensor([[[0.0, 0.0], [0.0, math.nan]]])
@@ -128,6 +152,7 @@ def make_batch(size: int = 64, axes: int = 4) -> losses.Batch:
         displacement / length[:, None],
         1.0 - torch.exp(-200.0 * length),
         displacement,
+        torch.full((2,), 0.09),
     )
 
 

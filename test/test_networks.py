@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from kovis_ros.method.config import Task, load_task
+from kovis_ros.method.config import ModelConfig, Task, load_task
 from kovis_ros.method.networks import Network
+from kovis_ros.method.networks.layers import Pointwise
 from kovis_ros.method.networks.servo import Servo, Standardise, stereo_features
 
 
@@ -28,7 +29,7 @@ def test_shapes(image_size: int, keypoints: int) -> None:
 
 
 def test_the_encoder_has_the_papers_half_million_parameters() -> None:
-    network = Network(task(image_size=64))
+    network = Network(task(**dataclasses.asdict(ModelConfig())))
     assert sum(p.numel() for p in network.encoder.parameters()) == pytest.approx(0.5e6, rel=0.1)
     assert sum(p.numel() for p in network.parameters()) < 1e6
 
@@ -58,9 +59,22 @@ def test_servo_stays_in_fp32_under_autocast() -> None:
 
 
 def test_features_are_place_disparity_and_confidence() -> None:
-    # left (0.5, 0.1, 0.9), right (0.3, 0.1, 0.7): place (0.4, 0.1), disparity (0.2, 0)
+    # left (0.5, 0.1, 0.9), right (0.3, 0.1, 0.7): place (0.4, 0.1), disparity (0.2, 0), point (0.4, 0.1, 1) / 0.2
     points = torch.tensor([[[[0.5, 0.1, 0.9]], [[0.3, 0.1, 0.7]]]])
-    assert stereo_features(points)[0].tolist() == pytest.approx([0.4, 0.1, 0.2, 0.0, 0.9, 0.7])
+    assert stereo_features(points)[0].tolist() == pytest.approx([0.4, 0.1, 0.2, 0.0, 0.9, 0.7, 2.0, 0.5, 5.0])
+
+
+def test_a_pointwise_layer_is_a_1x1_convolution() -> None:
+    layer, x = Pointwise(6, 4, 1), torch.randn(3, 6, 5, 7)
+    assert torch.allclose(layer(x), torch.nn.functional.conv2d(x, layer.weight, layer.bias), atol=1e-5)
+
+
+def test_in_training_one_eye_of_each_pair_is_decoded() -> None:
+    network = Network(task())
+    size = network.map_size * network.encoder.fold
+    output = network.train()(torch.randn(3, 2, size, size))
+    assert output.decoded.tolist() == [0, 3, 4]  # left of the first pair, right of the second, left of the third
+    assert output.reconstruction.depth.shape[0] == 3
 
 
 def test_standardise_finds_mean_and_deviation() -> None:

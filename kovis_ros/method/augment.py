@@ -1,4 +1,4 @@
-"""Appearance of training images: light, blur, shift, background, texture, noise; whole batches at once.
+"""Appearance of training images: light, shift, background, texture, and the camera's sensor; whole batches at once.
 
 Labels stay as they are, but for the shift, which moves depth and segmentation with the image.
 """
@@ -12,8 +12,8 @@ import torch
 from torch import Generator, Tensor
 
 from kovis_ros.method import images as camera
-from kovis_ros.method import textures
-from kovis_ros.method.config import AugmentConfig
+from kovis_ros.method import sensor, textures
+from kovis_ros.method.config import AugmentConfig, SensorConfig
 
 
 class Raw(NamedTuple):
@@ -29,9 +29,10 @@ class Augmenter:
     """Random appearance of a batch; the pool of textures is drawn once from the seed."""
 
     def __init__(
-        self, config: AugmentConfig, image_size: int, seed: int = 0, device: str | torch.device = "cpu", pool: int = 384
-    ) -> None:
-        self.config, self.size = config, image_size
+        self, config: AugmentConfig, imager: SensorConfig, image_size: int, seed: int = 0,
+        device: str | torch.device = "cpu", pool: int = 384,
+    ) -> None:  # fmt: skip
+        self.config, self.imager, self.size = config, imager, image_size
         drawn = textures.pool(np.random.default_rng(seed), pool, 192)
         self.pool = torch.from_numpy(drawn).to(device)
 
@@ -43,7 +44,8 @@ class Augmenter:
         shift = self.config.shift_px * (2.0 * draw((count, 2), rng, image) - 1.0)
         image = shifted_resample(image, shift, self.size)
         cells = (shift * raw.depth.shape[-1] / side).round().long()
-        return self.sense(image, rng), moved(raw.depth, cells), moved(raw.segmentation, cells)
+        image = sensor.expose(image, sensor.draw(self.imager, count, rng, image.device), rng)
+        return camera.normalise(image), moved(raw.depth, cells), moved(raw.segmentation, cells)
 
     def paint(self, image: Tensor, mask: Tensor, rng: Generator) -> Tensor:
         """New background, flat blobs in it, and textures on target and gripper, of images (B, 2, C, C)."""
@@ -73,16 +75,6 @@ class Augmenter:
         grey = ((image * gain + offset) * (1.0 / 255.0)).clamp_(1e-3, 1.0)
         return 255.0 * (gamma * grey.log_()).exp_()
 
-    def sense(self, image: Tensor, rng: Generator) -> Tensor:
-        """Blur and noise of the sensor at the network's size, then the normalisation of every image."""
-        c, count = self.config, image.shape[0]
-        weight = chance(c.blur, count, rng, image) * draw((count, 2, 1, 1), rng, image) / 3.0
-        image = image + weight * (three_tap(image, -1) - image)
-        image = image + weight * (three_tap(image, -2) - image)
-        noise = torch.randn(image.shape, generator=rng, device=image.device)
-        image = image + c.noise * draw((count, 2, 1, 1), rng, image).square() * noise
-        return camera.normalise(image.round().clamp(0.0, 255.0))
-
     def pairwise(self, count: int, rng: Generator, like: Tensor) -> Tensor:
         """(B, 2, 1, 1) in about [-1, 1]: the same in both eyes but for the mismatch."""
         shared = 2.0 * draw((count, 1, 1, 1), rng, like) - 1.0
@@ -109,14 +101,6 @@ def draw(shape: tuple[int, ...], rng: Generator, like: Tensor) -> Tensor:
 def chance(probability: float, count: int, rng: Generator, like: Tensor) -> Tensor:
     """(B, 1, 1, 1) of 0 and 1."""
     return (draw((count, 1, 1, 1), rng, like) < probability).float()
-
-
-def three_tap(image: Tensor, axis: int) -> Tensor:
-    """Sum of both neighbours along an axis minus the pixel itself, borders repeated."""
-    size = image.shape[axis]
-    index = torch.arange(size, device=image.device)
-    low, high = (index - 1).clamp_min(0), (index + 1).clamp_max(size - 1)
-    return image.index_select(axis, low) + image.index_select(axis, high) - image
 
 
 def shifted_resample(image: Tensor, shift: Tensor, size: int) -> Tensor:

@@ -58,6 +58,19 @@ class CameraConfig:
 
 
 @dataclass(frozen=True)
+class SensorConfig:
+    """An infrared imager of a D435, projector off, at the network's size; see ``method.sensor``."""
+
+    grey: float = 96.0  # mean that automatic exposure settles at; assumed, a dark scene ends near it too
+    exposure_error: float = 0.30  # of the mean: the region that exposure looks at is not the crop; assumed
+    eye_mismatch: float = 0.05  # gain between the imagers; assumed
+    corner: Range = (0.55, 1.0)  # light in the corner; lenses of 87 deg after shading correction
+    motion_px: float = 0.3  # 8 ms exposure at 20 mm/s and 0.1 rad/s, 0.12 m away: 0.16 mm and 0.8 mrad, 0.25 px
+    defocus_px: float = 0.6  # standard deviation; fixed focus from 0.1 m to infinity, assumed
+    noise: Range = (1.0, 3.0)  # grey levels; an averaged pixel has less than the 2-5 of a raw one, assumed
+
+
+@dataclass(frozen=True)
 class RolloutConfig:
     """Training roll-outs leave the goal along a straight line, until something touches."""
 
@@ -93,6 +106,7 @@ class ModelConfig:
     map_size: int = 32  # H' = W'
     growth: int = 24
     layers: tuple[int, ...] = (2, 3, 4, 4)  # DenseLayers of each DenseBlock of the encoder, downwards
+    dilation: bool = True  # grows with the layer of a DenseBlock
     decoder_layers: tuple[int, ...] = (3, 3, 2)  # from a quarter of the map upwards
     rho: float = 2.5  # Eq. 4, in cells of the map
     servo_hidden: tuple[int, ...] = (256, 256, 256)
@@ -112,6 +126,7 @@ class LossConfig:
     background: float = 0.05
     anchor: float = 0.5  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
     spread: float = 2.0  # ours: each keypoint in one place, see ``losses.spread``
+    stereo: float = 0.3  # ours: left and right keypoint see one point, see ``losses.stereo``
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
     hardest: float = 0.3  # share of the pixels that depth and segmentation look at, see ``losses.hardest``
 
@@ -127,10 +142,8 @@ class AugmentConfig:
     contrast: float = 0.4  # of log gain, for the pair
     brightness: float = 30.0  # grey levels, for the pair
     gamma: float = 0.35  # of log gamma
-    eye_mismatch: float = 0.1  # the same between the eyes, as a share
+    eye_mismatch: float = 0.1  # the same between the eyes, as a share: lights and highlights differ
     gradient: float = 0.4  # light falls off across the image by up to this share
-    blur: float = 0.4  # probability
-    noise: float = 6.0  # grey levels at the network's size
     shift_px: float = 3.0  # pixels of the camera image, the same in both eyes
 
 
@@ -205,6 +218,7 @@ class Task:
     symmetry: tuple[int, int, int] = (1, 1, 1)
     tcp_offset_m: float = 0.170
     camera: CameraConfig = field(default_factory=CameraConfig)
+    sensor: SensorConfig = field(default_factory=SensorConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -21,7 +21,7 @@ from kovis_ros.method import images
 from kovis_ros.method.augment import Raw
 
 IMAGE, MAP = 128, 64  # sizes of the stored images, and of stored depth and segmentation labels
-VERSION = 1
+VERSION = 2
 SAMPLE_BYTES = 90_200
 
 
@@ -38,6 +38,7 @@ class Sample(Protocol):
     depth: NDArray[np.uint16]  # (2, H, W), 0.1 mm
     segmentation: NDArray[np.uint8]  # (2, H, W)
     K: NDArray[np.float64]  # (3, 3)
+    baseline_m: float
     direction: NDArray[np.float32]  # (d,)
     speed: float
     displacement: NDArray[np.float32]  # (d,) m
@@ -49,6 +50,7 @@ class Labels(NamedTuple):
     direction: torch.Tensor  # (B, d)
     speed: torch.Tensor  # (B,)
     displacement: torch.Tensor  # (B, d) m
+    parallax: torch.Tensor  # (B,) m, see ``losses.Batch``
 
 
 def build_cache(
@@ -115,8 +117,9 @@ def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]
             f"roll-out {sample.rollout}: images {pair.shape}, segmentation {segmentation.shape} and depth "
             f"{depth.shape} differ: record the bag again"
         )
+    side = float(pair.shape[1])
     if pair.shape[1:] != (IMAGE, IMAGE):
-        pair, segmentation, depth = _resize(pair, segmentation, depth, sample.K, limits)
+        pair, segmentation, depth, side = _resize(pair, segmentation, depth, sample.K, limits)
     labels = majority(segmentation)
     return {
         "images": pair,
@@ -126,6 +129,7 @@ def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]
         "direction": np.asarray(sample.direction, np.float32),
         "speed": np.asarray(sample.speed, np.float32),
         "displacement": np.asarray(sample.displacement, np.float32),
+        "parallax": np.asarray(2.0 * sample.K[0, 0] * sample.baseline_m / side, np.float32),
         "rollout": np.asarray(sample.rollout, np.int64),
     }
 
@@ -136,14 +140,14 @@ def _resize(
     depth: NDArray[np.uint16],
     K: ArrayLike,
     limits: tuple[float, float],
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
-    """The robot's crop at the size of the cache: images averaged, truth by the nearest pixel."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16], float]:
+    """The robot's crop at the size of the cache: images averaged, truth by the nearest pixel; and its side, pixels."""
     crop = images.crop_for(K, (pair.shape[1], pair.shape[2]), limits)
     grey = images.resample(torch.from_numpy(pair), crop, IMAGE).round().clamp(0, 255).numpy().astype(np.uint8)
     place = (np.arange(IMAGE) + 0.5) * crop.side / IMAGE
     rows = np.clip(np.round(place + crop.y), 0, pair.shape[1] - 1).astype(int)
     columns = np.clip(np.round(place + crop.x), 0, pair.shape[2] - 1).astype(int)
-    return grey, segmentation[:, rows][:, :, columns], depth[:, rows][:, :, columns]
+    return grey, segmentation[:, rows][:, :, columns], depth[:, rows][:, :, columns], crop.side
 
 
 def blocks(image: NDArray[Any]) -> NDArray[Any]:
@@ -204,7 +208,7 @@ class Cache:
         folder = Path(path)
         try:
             head = json.loads((folder / "cache.json").read_text())
-            names = ("images", "mask", "segmentation", "depth", "direction", "speed", "displacement", "rollout")
+            names = ("images", "mask", "segmentation", "depth", *Labels._fields, "rollout")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
         except (OSError, ValueError) as error:
             raise DataError(f"cache {folder} cannot be opened ({error}): delete the folder and train again") from error
@@ -231,9 +235,7 @@ class Cache:
 
     def labels(self, index: NDArray[np.int64], device: str | torch.device = "cpu") -> Labels:
         """Truth of the servo of samples ``index`` (B,)."""
-        return Labels(
-            *(torch.from_numpy(self.arrays[name][index]).to(device) for name in ("direction", "speed", "displacement"))
-        )
+        return Labels(*(torch.from_numpy(self.arrays[name][index]).to(device) for name in Labels._fields))
 
     def split(self, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices for training and validation, split by whole roll-outs; at least one roll-out on each side."""

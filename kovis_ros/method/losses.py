@@ -22,6 +22,7 @@ class Batch(NamedTuple):
     direction: Tensor  # (B, d)
     speed: Tensor  # (B,)
     displacement: Tensor  # (B, d) metres
+    parallax: Tensor  # (B,) metres: parallax / depth is the disparity in network coordinates
 
 
 def proximity(keypoints: Tensor, gamma: float) -> Tensor:
@@ -77,6 +78,31 @@ def spread(attention: Tensor) -> Tensor:
     return (squares - place.square().sum(-1)).mean()
 
 
+def stereo(keypoints: Tensor, attention: Tensor, batch: Batch) -> Tensor:
+    """Distance between left and right keypoint and where depth says they should be, cells of the map, mean over them.
+
+    Ours. Pairs of keypoints (B, 2, K, 3) that see one point have the same row, and a disparity of parallax / depth;
+    the depth is the mean under the softmax of Eq. 2 (2 B, K, H', W') on the keypoint's own object. Most of the
+    servo's error lies along the camera's axis, where 1 mm is a disparity of 0.05 cells.
+    """
+    size, count = attention.shape[-1], attention.shape[1]
+    kind = torch.where(torch.arange(count, device=attention.device) < (count + 1) // 2, 1, 2)
+    segmentation, metres = batch.segmentation.flatten(0, 1), batch.depth.flatten(0, 1)
+    known = torch.stack([(segmentation == k) & (metres > 0.0) for k in (1, 2)], 1).float()
+    inverse = F.adaptive_avg_pool2d(known / metres.clamp_min(1e-3)[:, None], size)
+    known = F.adaptive_avg_pool2d(known, size)
+    with torch.no_grad():
+        seen = (attention * known[:, kind - 1]).sum((-2, -1))
+        nearness = (attention * inverse[:, kind - 1]).sum((-2, -1)) / seen.clamp_min(1e-6)
+        weight = seen.unflatten(0, (-1, 2)).amin(1)
+        disparity = batch.parallax[:, None] * nearness.unflatten(0, (-1, 2)).mean(1)
+    left, right = keypoints[:, 0, :, :2], keypoints[:, 1, :, :2]
+    gap = left - right
+    off = torch.stack([gap[..., 0] - disparity, gap[..., 1]], -1) * (0.5 * size)
+    distance = torch.sqrt(off.square().sum(-1) + 1e-3)
+    return (distance * weight).sum() / weight.sum().clamp_min(1.0)
+
+
 def hardest(errors: Tensor, share: float) -> Tensor:
     """Mean of the largest ``share`` (0, 1] of the errors (N, ...) of each image, then over images.
 
@@ -129,13 +155,14 @@ def terms(
 ) -> dict[str, Tensor]:
     """Every term of Eq. 8 by name, unweighted; ``scale`` is mean and deviation of the depth in metres."""
     segmentation = batch.segmentation.flatten(0, 1)
-    metres = batch.depth.flatten(0, 1)
+    metres = batch.depth.flatten(0, 1)[output.decoded]
     standard = torch.where(metres > 0.0, (metres - scale[0]) / scale[1], torch.nan)
+    decoded = segmentation[output.decoded]
     reconstruction, prediction = output.reconstruction, output.prediction
     return {
-        "depth": depth(reconstruction.depth, standard, segmentation, config.hardest),
+        "depth": depth(reconstruction.depth, standard, decoded, config.hardest),
         "segmentation": hardest(
-            F.cross_entropy(reconstruction.segmentation, segmentation, reduction="none"), config.hardest
+            F.cross_entropy(reconstruction.segmentation, decoded, reduction="none"), config.hardest
         ),
         "direction": direction(prediction.direction, batch.direction, batch.speed),
         "speed": speed(prediction.speed, batch.speed),
@@ -144,6 +171,7 @@ def terms(
         "background": background(output.maps, segmentation),
         "anchor": anchor(output.attention, segmentation),
         "spread": spread(output.attention),
+        "stereo": stereo(output.keypoints, output.attention, batch),
     }
 
 

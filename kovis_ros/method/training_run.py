@@ -68,7 +68,7 @@ class Run:
         )
         model: Any = torch.compile(self.network) if self.recipe.compile else self.network
         self.model, self.optimiser = self.fabric.setup(model, optimiser)
-        self.augmenter = Augmenter(self.recipe.augment, task.model.image_size, seed, self.device)
+        self.augmenter = Augmenter(self.recipe.augment, task.sensor, task.model.image_size, seed, self.device)
         self.step, self.best = 0, [-1.0, -math.inf]
         self.history: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}

@@ -33,7 +33,7 @@ class Decoder(nn.Module):
         width = (4 * config.growth) // 3
         inputs = [config.keypoints] + [config.keypoints + width] * (len(config.decoder_layers) - 1)
         pairs = zip(inputs, config.decoder_layers, strict=True)
-        blocks = [DenseBlock(count, layers, config.growth) for count, layers in pairs]
+        blocks = [DenseBlock(count, layers, config.growth, config.dilation) for count, layers in pairs]
         self.blocks = nn.ModuleList(blocks)
         self.squeeze = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in blocks)
         self.head = nn.Conv2d(width, 4 * (1 + CLASSES), 3, padding=1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kovis_ros.method.config import ModelConfig
-from kovis_ros.method.networks.layers import ConvBlock, DenseBlock
+from kovis_ros.method.networks.layers import ConvBlock, DenseBlock, Pointwise
 
 
 class Encoder(nn.Module):
@@ -26,12 +26,12 @@ class Encoder(nn.Module):
         growth, width = config.growth, 2 * config.growth
         self.fold = config.image_size // config.map_size
         self.stem = ConvBlock(self.fold**2, width)
-        down = [DenseBlock(width, layers, growth) for layers in config.layers]
-        up = [DenseBlock(2 * width, layers, growth) for layers in config.layers[-2::-1]]
+        down = [DenseBlock(width, layers, growth, config.dilation) for layers in config.layers]
+        up = [DenseBlock(2 * width, layers, growth, config.dilation) for layers in config.layers[-2::-1]]
         self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
         self.squeeze_down = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in down)
         self.squeeze_up = nn.ModuleList(ConvBlock(block.outputs, width, kernel=1) for block in up)
-        self.head = nn.Conv2d(width, config.keypoints, 1)
+        self.head = Pointwise(width, config.keypoints, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, S, S) -> (B, K, H', W')."""

@@ -20,7 +20,8 @@ class Output(NamedTuple):
     keypoints: Tensor  # (B, 2, K, 3) x, y in network coordinates and confidence
     attention: Tensor  # (N, K, H', W') softmax of Eq. 2
     maps: Tensor  # (N, K, H', W') of Eq. 4
-    reconstruction: Reconstruction  # of the N images
+    reconstruction: Reconstruction  # of the images ``decoded``
+    decoded: Tensor  # (M,) places among the N images
     prediction: Prediction  # of the B pairs
 
 
@@ -43,12 +44,18 @@ class Network(nn.Module):
         self.register_buffer("usual_confidence", torch.tensor(1.0))  # median over training of a pair's mean
 
     def forward(self, images: Tensor, rho: float | Tensor | None = None) -> Output:
-        """Prepared stereo pairs (B, 2, S, S) -> ``Output``; rho departs from the task's while it is ramped up."""
+        """Prepared stereo pairs (B, 2, S, S) -> ``Output``; rho departs from the task's while it is ramped up.
+
+        In training one eye of each pair is decoded, left and right in turn: the other would cost a fifth of the step
+        and show the same scene again.
+        """
         logits = self.encoder(images.flatten(0, 1).unsqueeze(1))
         weight, points = attention(logits), keypoints(logits)
         maps = gaussian_maps(points, self.map_size, self.rho if rho is None else rho)
         pairs = points.reshape(*images.shape[:2], *points.shape[1:])
-        return Output(pairs, weight, maps, self.decoder(maps), self.servo(pairs))
+        every = torch.arange(len(maps), device=maps.device)
+        decoded = every[every % 4 // 2 == every % 2] if self.training else every
+        return Output(pairs, weight, maps, self.decoder(maps[decoded]), decoded, self.servo(pairs))
 
     def find(self, images: Tensor) -> Tensor:
         """Keypoints (B, 2, K, 3) of prepared stereo pairs (B, 2, S, S)."""

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from kovis_ros.method.config import ModelConfig
 
+FEATURES = 9  # of a keypoint, see ``stereo_features``
+LEAST_DISPARITY = 0.1  # network coordinates; 50 mm of baseline and 58 deg see 0.9 m away with it
+
 
 class Prediction(NamedTuple):
     """Motion towards the goal, in units of the label (see ``kovis_ros.method.motion``)."""
@@ -54,7 +57,7 @@ class Servo(nn.Module):
 
     def __init__(self, config: ModelConfig, axes: int) -> None:
         super().__init__()
-        sizes = (6 * config.keypoints, *config.servo_hidden)
+        sizes = (FEATURES * config.keypoints, *config.servo_hidden)
         self.standardise = Standardise(sizes[0])
         layers: list[nn.Module] = []
         for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
@@ -71,10 +74,14 @@ class Servo(nn.Module):
 
 
 def stereo_features(keypoints: Tensor) -> Tensor:
-    """(B, 2, K, 3) -> (B, 6 K): mean and disparity of each keypoint's place, and both confidences.
+    """(B, 2, K, 3) -> (B, 9 K): place, disparity and both confidences of each keypoint, and where it is in space.
 
-    The same numbers in another basis: standardised one by one, the small disparity weighs as much as the place.
+    Place and disparity are left and right in another basis: standardised one by one, the small disparity weighs as
+    much as the place. With disparity d and place (x, y), the point (x, y, 1) / d is the one that both eyes see, in
+    units of baseline and focal length, so that the displacement between tool and target is nearly linear in them.
     """
     left, right = keypoints[:, 0], keypoints[:, 1]
     place, disparity = 0.5 * (left + right)[..., :2], (left - right)[..., :2]
-    return torch.cat([place, disparity, left[..., 2:], right[..., 2:]], -1).flatten(1)
+    distance = 1.0 / disparity[..., :1].clamp_min(LEAST_DISPARITY)
+    point = torch.cat([place * distance, distance], -1)
+    return torch.cat([place, disparity, left[..., 2:], right[..., 2:], point], -1).flatten(1)

@@ -1,0 +1,177 @@
+"""What the camera can see, in a physics client without physics: it renders faster without the rest."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from kovis_ros.method import geometry
+from kovis_ros.method.config import ConfigError, Task
+from kovis_sim import appearance, robot
+from kovis_sim.appearance import Look, Split
+from kovis_sim.camera import StereoCamera
+from kovis_sim.cell import TABLE_HALF, pieces
+from kovis_sim.table import Plane
+from kovis_sim.world import Picture, World
+
+Array = NDArray[np.float64]
+BACKGROUND, TARGET, ROBOT = 0, 1, 2
+SKY_GREY = 200.0  # what is beyond the table, times the background's albedo
+
+
+class Visual(NamedTuple):
+    """One shape to draw: a mesh file, or a box, cylinder or sphere."""
+
+    name: str
+    mesh: Path | None
+    primitive: str  # "", "box", "cylinder", "sphere"
+    size: tuple[float, ...]  # box: half extents; cylinder: radius, length; sphere: radius
+    grey: float
+    specular: float
+    texture: NDArray[np.uint8] | None  # (256, 256); on the table in its own coordinates, see Look.table_to_texture
+    world_T_shape: Array
+
+
+class Stage:
+    """The visible bodies of a task; the table is a ``Plane`` and drawn here."""
+
+    def __init__(self, task: Task, split: Split) -> None:
+        self.task = task
+        self.world = World(gravity=False)
+        mesh = robot.ASSETS / task.target.mesh
+        if not task.target.mesh or not mesh.is_file():
+            raise ConfigError(
+                f"task {task.name}: target.mesh {task.target.mesh!r} is no file in {robot.ASSETS}: add it"
+            )
+        self.world.add_mesh("target", mesh)
+        for link in robot.LINKS:
+            self.world.add_mesh(link, robot.mesh_file(link))
+        self.distractors = {f"distractor_{i}": self._distractor(i) for i in range(task.appearance.distractors)}
+        self._images = appearance.skins(split)
+        self._textures = _load_textures(self.world, self._images)
+        self._kinds = np.full(len(self.world) + 1, BACKGROUND, np.uint8)  # of a body's number; -1 is the last
+        self._kinds[self.world.number("target")] = TARGET
+        self._kinds[[self.world.number(link) for link in robot.LINKS]] = ROBOT
+        self._poses: dict[str, Array] = {}
+        self._solids = {"target": [_corners(path) for path in pieces(task.target.collision) or [mesh]]}
+        self._solids |= {link: _convex_parts(robot.mesh_file(link)) for link in robot.LINKS}
+        self._solids |= {name: [_outline(*shape)] for name, shape in self.distractors.items()}
+
+    def _distractor(self, i: int) -> tuple[str, tuple[float, ...]]:
+        """Kind and size of the i-th distractor, built."""
+        name, (a, b, c) = f"distractor_{i}", np.random.default_rng(i).uniform(0.015, 0.04, 3).tolist()
+        if i % 3 == 0:
+            self.world.add_box(name, (a, b, c), collides=False)
+            return "box", (a, b, c)
+        length = 2.0 * b if i % 3 == 1 else 0.0
+        self.world.add_round(name, a, length)
+        return ("cylinder", (a, length)) if length else ("sphere", (a,))
+
+    def dress(self, look: Look, rng: np.random.Generator, world_T_target: Array) -> None:
+        """Paint everything and strew the distractors around the target, clear of the gripper's way."""
+        self._paint("target", look.target)
+        for link in robot.LINKS:
+            self._paint(link, look.gripper)
+        for name, surface in zip(self.distractors, look.distractors, strict=True):
+            angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.13, 0.24)
+            turn = rng.uniform(-np.pi, np.pi)
+            place = geometry.pose_rpy((radius * np.cos(angle), radius * np.sin(angle), 0.02), (0, 0, turn))
+            self._put(name, world_T_target @ place)
+            self._paint(name, surface)
+
+    def _paint(self, name: str, surface: appearance.Surface) -> None:
+        texture = self._textures[surface.texture] if surface.texture >= 0 else -1
+        self.world.paint(name, surface.grey, surface.specular, texture)
+
+    def _put(self, name: str, pose: Array) -> None:
+        self._poses[name] = pose
+        self.world.set_pose(name, pose)
+
+    def pose(self, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> None:
+        """Put target and gripper where they are now."""
+        self._put("target", world_T_target)
+        for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
+            self._put(link, pose)
+
+    def shoot(self, eye: Array, stereo: StereoCamera, look: Look) -> tuple[NDArray[np.uint8], Picture]:
+        """Image (H, W) with the table composed, and the picture with depth and body numbers (-1: table or nothing)."""
+        picture = self.world.render(eye, stereo.K, stereo.size, look.light)
+        plane = Plane(eye, stereo.K, stereo.size)
+        albedo = plane.albedo(look)
+        table = plane.inside & (plane.depth < picture.depth)
+        light = plane.light(look.light, self._casters() if look.light.shadow else ())
+        grey = np.where(table, 255.0 * albedo * light, picture.grey)
+        grey = np.where((picture.body < 0) & ~table, SKY_GREY * albedo, grey)
+        depth, body = np.where(table, plane.depth, picture.depth), np.where(table, -1, picture.body)
+        return np.clip(grey, 0, 255).astype(np.uint8), Picture(picture.grey, depth, body)
+
+    def _casters(self) -> Iterator[list[Array]]:
+        """Of each body, the corners (n, 3) of its convex parts in the world."""
+        for name, parts in self._solids.items():
+            pose = self._poses[name]
+            yield [points @ pose[:3, :3].T + pose[:3, 3] for points in parts]
+
+    def classes(self, picture: Picture) -> NDArray[np.uint8]:
+        """(H, W) segmentation: 0 background, 1 target, 2 robot."""
+        return np.asarray(self._kinds[picture.body])
+
+    def visuals(self, look: Look, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> list[Visual]:
+        """See ``Scene.visuals``."""
+        grey, table = look.table_grey, None
+        if look.background is not None:
+            grey, table = 1.0, np.uint8(255 * np.clip(look.background, 0, 1))
+        half = tuple(TABLE_HALF)
+        shapes = [Visual("table", None, "box", half, grey, 0.1, table, geometry.pose((0.5, 0, -half[2])))]
+
+        def skin(surface: appearance.Surface) -> tuple[float, float, NDArray[np.uint8] | None]:
+            return surface.grey, surface.specular, self._images[surface.texture] if surface.texture >= 0 else None
+
+        mesh = robot.ASSETS / self.task.target.mesh
+        shapes.append(Visual("target", mesh, "", (), *skin(look.target), world_T_target))
+        for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
+            shapes.append(Visual(link, robot.mesh_file(link), "", (), *skin(look.gripper), pose))
+        for (name, (kind, size)), surface in zip(self.distractors.items(), look.distractors, strict=True):
+            shapes.append(Visual(name, None, kind, size, *skin(surface), self._poses[name]))
+        return shapes
+
+
+def _corners(mesh: Path) -> Array:
+    """Corners (n, 3) of the convex hull of a mesh."""
+    return np.array(trimesh.convex.hull_points(trimesh.load_mesh(mesh, process=False)))
+
+
+def _convex_parts(mesh: Path) -> list[Array]:
+    """Corners of the convex hull of each connected part of a mesh."""
+    drawn = trimesh.load_mesh(mesh, process=False)
+    whole = trimesh.Trimesh(drawn.vertices, drawn.faces, process=False)  # without normals, corners of neighbours merge
+    whole.merge_vertices(digits_vertex=5)
+    labels = trimesh.graph.connected_component_labels(whole.edges, len(whole.vertices))
+    return [trimesh.convex.hull_points(whole.vertices[labels == label]) for label in np.unique(labels)]
+
+
+def _outline(kind: str, size: tuple[float, ...]) -> Array:
+    """Corners (n, 3) of a box, or of a polyhedron about a cylinder or sphere."""
+    if kind == "box":
+        return np.array(np.meshgrid(*[(-s, s) for s in size])).reshape(3, -1).T
+    solid = trimesh.creation.icosphere(1, size[0])
+    if kind == "cylinder":
+        solid = trimesh.creation.cylinder(size[0], size[1], sections=16)
+    return np.array(solid.vertices)
+
+
+def _load_textures(world: World, images: list[NDArray[np.uint8]]) -> list[int]:
+    """Texture numbers of images, loaded once: each stays in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = []
+        for i, image in enumerate(images):
+            path = Path(folder) / f"{i}.png"
+            cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+            numbers.append(world.load_texture(path))
+    return numbers
