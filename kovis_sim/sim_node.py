@@ -140,8 +140,8 @@ class SimNode(Node):
         self.tick()
         begun = self.now()
         stamp_ns = self.get_clock().now().nanoseconds
-        left, right = (self._noisy(image) for image in self.scene.stereo())
-        for sent in self.faults.send(Pair(stamp_ns, left, right)):
+        pair = map(self._noisy, self.scene.stereo())
+        for sent in self.faults.send(Pair(stamp_ns, *pair)):
             self._publish(sent)
         spent = self.now() - begun
         self.rendering.add(spent, begun)
