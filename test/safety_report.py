@@ -28,7 +28,8 @@ Each row was measured in the whole graph in simulation: real nodes, real DDS, th
 cell's UR controller. The arm was moving under a goal when the fault came. *Zero speed* is the last cycle in which the
 controller's `target_TCP_speed` was not zero, *standstill* the moment from which the simulated arm stayed within 0.2 mm.
 Standstill counts from the fault, or from when what was missing had become stale. After that the arm was watched for two
-seconds more, in which it had to stay at rest although processes were started again and links came back.
+seconds more, in which it had to stay at rest although processes were started again and links came back. Standstill is
+seen by the cell's node relative to the mug: not when that node is killed, too, and not with the mug on the fingers.
 
 | fault | zero speed after | counted from | limit | standstill | limit |
 |---|---|---|---|---|---|
