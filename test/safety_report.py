@@ -78,14 +78,21 @@ of the arm; nothing moves again without a new goal.
 
 
 def write(rows: Sequence[tuple[Any, Any]]) -> None:
-    """The whole file from rows of (measured, fault)."""
-    table = "".join(map(line, rows)) or "| no run was written down yet | | | | | |\n"
-    PLACE.write_text(ABOVE + table + BELOW)
+    """The whole file; ``rows`` of (measured, fault) replace those of the same faults, of a part of the tests, too."""
+    table = known() | {fault.name: line(measured, fault) for measured, fault in rows}
+    PLACE.write_text(ABOVE + "".join(table.values()) + BELOW)
 
 
-def line(row: tuple[Any, Any]) -> str:
+def known() -> dict[str, str]:
+    """The table's lines as they stand in the file, by fault."""
+    if not PLACE.is_file():
+        return {}
+    lines = PLACE.read_text().splitlines(keepends=True)
+    return {each.split("|")[1].strip(): each for each in lines if each.endswith("300 ms |\n")}
+
+
+def line(measured: Any, fault: Any) -> str:
     """One fault."""
-    measured, fault = row
     zero = f"{1e3 * measured.zero_s:.0f} ms"
     still = "not seen" if math.isnan(measured.still_s) else f"{1e3 * measured.still_s:.0f} ms"
     limit = f"{1e3 * fault.limit_s:.0f} ms"
