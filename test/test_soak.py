@@ -12,6 +12,7 @@ pytest.importorskip("kovis_msgs", reason="needs the built messages: run make set
 
 from kovis_ros.breaking import Measured  # noqa: E402
 from kovis_ros.bringup.resources import Holding  # noqa: E402
+from kovis_ros.bringup.supervisor import GraphError  # noqa: E402
 from kovis_ros.cli import rates, soak  # noqa: E402
 from kovis_ros.cli.main import main  # noqa: E402
 from kovis_ros.soaking import Soak, expected  # noqa: E402
@@ -72,7 +73,7 @@ def test_rates_judge_periods_at_the_controller():
     late[10:1000:50] += 0.005
     row = {row.name: row for row in rates.table(late, 28.0)}["periods more than 4 ms late [%]"]
     assert row.value == pytest.approx(2.0) and row.met is False and row.ratio == pytest.approx(2.0)
-    with pytest.raises(ValueError, match="only 1 commands"):
+    with pytest.raises(GraphError, match="only 1 commands"):
         rates.table([1.0], 0.0)
 
 

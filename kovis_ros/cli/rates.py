@@ -6,17 +6,23 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.graph import identity
+from kovis_ros.bringup.supervisor import GraphError, Supervisor
 from kovis_ros.cli.servo import READY_S, isolate, launch_arguments
 from kovis_ros.method.config import ConfigError, load_task
 
+if TYPE_CHECKING:
+    from kovis_ros.nodes.fault_trials import FaultTrials
+    from kovis_sim.ur_controller.side_channel import SideChannel
+
 ALLOWED_LATE_S, ALLOWED_SHARE = 0.004, 0.01
 WANTED_HZ, LOWEST_HZ = 125.0, 124.0
+REMEMBERED_S = 59.0  # by the controller
 SETTLE_S = 2.0  # what happens while processes find each other is not measured
 
 
@@ -62,7 +68,6 @@ def measure(args: argparse.Namespace, given: dict[str, str], values: dict[str, s
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    from kovis_ros.bringup.supervisor import Supervisor
     from kovis_ros.nodes.fault_trials import FaultTrials
     from kovis_sim.ur_controller.side_channel import SideChannel
 
@@ -76,23 +81,29 @@ def measure(args: argparse.Namespace, given: dict[str, str], values: dict[str, s
             client = FaultTrials(task, "/" + values["namespace"].strip("/"), channel.speed, supervisor.check)
             client.wait_for_graph()
             client.pause(SETTLE_S)
-            begun, seed = time.monotonic(), args.seed
-            while time.monotonic() - begun < args.seconds:
-                client.run(seed, complete=False, keep_frames=False)
-                seed += 1
-            seconds = min(time.monotonic() - begun, 59.0)
-            commands = channel.commands(seconds)
-            keypoints = sum(came >= time.monotonic() - seconds for _, came in client.seen) / seconds
-            client.close()
+            return watch(client, channel, args.seconds, args.seed)
     finally:
         rclpy.try_shutdown()
-    return table(commands, keypoints)
+
+
+def watch(client: FaultTrials, channel: SideChannel, seconds: float, seed: int) -> list[Row]:
+    """Run trials for at least so long, and look at what came in that time."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        client.run(seed, complete=False, keep_frames=False)
+        seed += 1
+    now = time.monotonic()
+    seen_s = min(now - begun, REMEMBERED_S)
+    commands = channel.commands(seen_s)
+    keypoints = sum(came >= now - seen_s for _, came in client.seen)
+    client.close()
+    return table(commands, keypoints / seen_s)
 
 
 def table(commands: Sequence[float], keypoints_hz: float) -> list[Row]:
-    """Rows for the times (s) at which commands came; ValueError below three of them."""
+    """Rows for the times (s) at which commands came; GraphError below three of them."""
     if len(commands) < 3:
-        raise ValueError(f"only {len(commands)} commands reached the controller: look at the ur5 node's log")
+        raise GraphError(f"only {len(commands)} commands reached the controller: look at the ur5 node's log")
     periods = np.diff(commands)
     rate = 1.0 / float(periods.mean())
     late = float((periods > 1.0 / WANTED_HZ + ALLOWED_LATE_S).mean())
