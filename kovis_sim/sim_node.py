@@ -15,6 +15,7 @@ import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
 
 from kovis_msgs.msg import Motion as MotionMessage
 from kovis_msgs.msg import SimTrial
@@ -26,6 +27,7 @@ from kovis_ros.method.motion import Motion, label
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.parameters import Parameter, declare
+from kovis_sim.camera_faults import CameraFaults, Pair
 from kovis_sim.scene import Scene, SceneError
 from kovis_sim.shared_state import SharedState, StateError
 from kovis_sim.trial import Trial
@@ -39,7 +41,6 @@ PARAMETERS = (
     Parameter("frame", "camera_infra1_optical_frame", "frame of both images"),
     Parameter("image_rate", 30.0, "stereo pairs a second, if the processor can [Hz]", 1.0, 90.0),
     Parameter("physics_rate", 60.0, "ticks of the cell a second; physics itself steps at 1 ms [Hz]", 10.0, 250.0),
-    Parameter("noise", 1.0, "standard deviation of the images' noise [grey levels]", 0.0, 20.0),
     Parameter("record.rollouts", 0, "above 0: record so many training roll-outs into record.out and end", 0, 10**7),
     Parameter("record.out", "", "folder of the bag to record"),
 )
@@ -63,7 +64,7 @@ class SimNode(Node):
             return
         self.scene = Scene(self.task, self.settings.seed, self.settings.split, sensor=True)
         self.state = SharedState.attach(self.settings.state, timeout_s=10.0)
-        self.noise = np.random.default_rng(self.settings.seed)
+        self.faults = CameraFaults(np.random.default_rng(self.settings.seed))
         self.rendering, self.ticking = Window(), Window()
         self._last_tick: float | None = None
         self._rest_until = 0.0
@@ -77,6 +78,7 @@ class SimNode(Node):
         self.infos = [self.create_publisher(CameraInfo, f"{camera}/infra{i}/camera_info", NEWEST) for i in (1, 2)]
         self.trials = self.create_publisher(SimTrial, "sim/trial", 1)
         self.motions = self.create_publisher(MotionMessage, "sim/motion", 1)
+        self.create_subscription(String, "sim/camera_fault", self.on_fault, 1)
         self.create_service(SimReset, "sim/reset", self.on_reset)
         self.diagnostics = Diagnostics(self, "simulation")
         self.diagnostics.add("cell", self.report)
@@ -111,6 +113,14 @@ class SimNode(Node):
         self.scene.close()
         self.task, self.scene = task, scene
 
+    def on_fault(self, message: String) -> None:
+        """Break the camera, or mend it with "none": see ``camera_faults``."""
+        try:
+            self.faults.set(message.data)
+            self.get_logger().info(f"camera fault: {message.data}")
+        except ValueError as error:
+            self.get_logger().warning(str(error))
+
     def _new_trial(self, seed: int) -> None:
         """Everything random from the seed; the arm jumps to its start, which only a simulator may do."""
         self.scene.reset(seed)
@@ -138,13 +148,8 @@ class SimNode(Node):
         self.tick()
         begun = self.now()
         stamp_ns = self.get_clock().now().nanoseconds
-        pair = self.scene.stereo()
-        frame, size = self.settings.frame, pair[0].shape
-        infos = conversions.camera_infos(self.scene.K, self.scene.baseline_m, size, stamp_ns, frame)
-        for info, publisher in zip(infos, self.infos, strict=True):
-            publisher.publish(info)
-        for image, publisher in zip(pair, self.images, strict=True):
-            publisher.publish(conversions.array_to_image(self._noisy(image), stamp_ns, frame))
+        for sent in self.faults.send(Pair(stamp_ns, *self.scene.stereo())):
+            self._publish(sent)
         spent = self.now() - begun
         self.rendering.add(spent, begun)
         self._rest_until = begun + REST * spent
@@ -155,10 +160,13 @@ class SimNode(Node):
         distance = float(np.linalg.norm(left))
         self.motions.publish(conversions.motion_to_msg(exact, self.task.axes, stamp_ns, distance, left))
 
-    def _noisy(self, image: np.ndarray) -> np.ndarray:
-        """(H, W) uint8 with read-out noise: no two images of a real sensor are equal, and a frozen one is found so."""
-        noise = self.noise.normal(0.0, self.settings.noise, image.shape)
-        return np.asarray(np.clip(np.rint(image + noise), 0, 255), np.uint8)
+    def _publish(self, pair: Pair) -> None:
+        frame, size = self.settings.frame, pair.left.shape
+        infos = conversions.camera_infos(self.scene.K, self.scene.baseline_m, size, pair.stamp_ns, frame)
+        for info, publisher in zip(infos, self.infos, strict=True):
+            publisher.publish(info)
+        for image, publisher in zip(pair[1:], self.images, strict=True):
+            publisher.publish(conversions.array_to_image(image, pair.stamp_ns, frame))
 
     def _truth(self, stamp_ns: int) -> SimTrial:
         trial, (metres, radians) = self.trial, self.scene.error()

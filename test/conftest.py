@@ -52,3 +52,19 @@ def ros_node(ros_context: object) -> Iterator[object]:
 def rng() -> np.random.Generator:
     """Random numbers, the same every time."""
     return np.random.default_rng(0)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Files that tests write are written only when asked for."""
+    parser.addoption("--write-safety", action="store_true", help="write docs/safety.md from what test_safety measures")
+
+
+@pytest.fixture(scope="session")
+def safety_rows(request: pytest.FixtureRequest) -> Iterator[list[tuple[object, object]]]:
+    """What test_safety measured, as (measured, fault); a whole run writes it down when asked to."""
+    rows: list[tuple[object, object]] = []
+    yield rows
+    if request.config.getoption("--write-safety"):
+        import safety_report
+
+        safety_report.write(rows)

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+from std_msgs.msg import String
 
 from kovis_msgs.msg import Motion as MotionMessage
 from kovis_ros import conversions
@@ -19,6 +20,7 @@ class Oracle:
         self.task = load_task("pick_mug")
         self.truth = None
         self.rng = np.random.default_rng(0)
+        self.broken = False
 
     def expect(self, task):
         assert task == self.task.name
@@ -27,6 +29,8 @@ class Oracle:
         if self.truth is None:
             raise ValueError("no truth yet")
         noisy = self.truth.direction * self.truth.speed + self.rng.normal(0, 0.03, self.truth.direction.shape)
+        if self.broken:
+            noisy = noisy * np.nan
         speed = float(np.linalg.norm(noisy))
         return Motion(np.float32(noisy / speed), min(1.0, speed), 0.9)
 
@@ -37,7 +41,11 @@ def make():
     def remember(message):
         node.policy.truth = conversions.motion_from_msg(message)
 
+    def break_network(message):
+        node.policy.broken = message.data == "servo"
+
     node.create_subscription(MotionMessage, "sim/motion", remember, 1)
+    node.create_subscription(String, "test/broken_network", break_network, 1)
     return node
 
 

@@ -59,7 +59,7 @@ class Rig:
             self.executor.add_node(node)
         self.camera, self.arm = True, True
         self.stamp_offset_s, self.points, self.pose = 0.0, POINTS, POSE
-        self.safety, self.ready = ArmStatus.SAFETY_NORMAL, True
+        self.safety, self.ready, self.program = ArmStatus.SAFETY_NORMAL, True, True
         self.twists, self.states, self.moves = [], [], []
         self._wire()
 
@@ -111,6 +111,7 @@ class Rig:
             now = self.node.get_clock().now().nanoseconds
             self.poses.publish(conversions.pose_to_msg(self.pose, now, "base"))
             status = ArmStatus(ready=self.ready, safety_mode=self.safety, message="" if self.ready else "arm says no")
+            status.program_running = self.program
             self.statuses.publish(status)
 
     def spin(self, seconds):

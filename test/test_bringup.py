@@ -69,6 +69,15 @@ def test_the_stock_camera_node_gets_our_settings_and_has_our_topics():
     assert not settings["enable_depth"] and not settings["enable_color"]
 
 
+def test_a_dry_run_has_no_arm_and_shows_the_twist_in_the_tool():
+    found = by_name(graph({"robot": "ur5", "camera": "d435", "backend": "dry_run", "rviz": "true"}))
+    assert list(found) == ["stereo_camera", "keypoint", "servo", "rviz2"]
+    assert found["servo"].parameters["require_arm"] is False and found["servo"].remaps == ()
+    view = Path(found["rviz2"].command[-1])
+    assert view.name == "dry_run.rviz" and "Value: /kovis/twist" in view.read_text()
+    assert "Fixed Frame: tool0" in view.read_text()
+
+
 def test_recording_writes_where_git_does_not_look():
     (process,) = graph({"part": "record"})
     assert process.parameters["record.out"] == str(Path("data/pick_mug").resolve())
@@ -104,6 +113,7 @@ def test_graphs_do_not_meet(monkeypatch):
         ({"camera": "d435"}, "camera:=d435 with robot:=sim"),
         ({"seed": "-1"}, "seed:=-1 is no whole number"),
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
+        ({"backend": "dry_run", "trials": "3"}, "the arm of a dry run does not move"),
         ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml is no file: check the path"),
         ({"params_file": str(ROOT / "README.md")}, "README.md is no YAML of node parameters"),
         ({"checkpoint": "/nowhere.safetensors"}, "checkpoint:=/nowhere.safetensors is no file"),

@@ -162,13 +162,25 @@ def test_a_protective_stop_ends_the_goal_at_once(rig):
     assert time.monotonic() - begun < 0.5 and r.stays_zero()
 
 
-def test_a_silent_arm_halts(rig):
+def test_a_program_stopped_on_the_pendant_ends_the_goal_and_its_return_moves_nothing(rig):
     r = rig()
     handle = r.servoing()
+    r.program = r.ready = False
+    status, result = r.result(handle, 1.0)
+    assert (status, result.error_code) == (ABORTED, Servo.Result.ROBOT_NOT_READY)
+    r.program = r.ready = True
+    assert r.stays_zero()
+
+
+def test_an_arm_node_that_was_gone_does_not_move_the_old_goal_when_it_is_back(rig):
+    r = rig(halt_timeout=30.0)
+    handle = r.servoing()
     r.arm = False
-    r.until(lambda: r.speed() == 0.0, 1.0)
-    status, result = r.result(handle)
-    assert status == ABORTED and "no tcp_pose" in result.error_msg
+    r.until(lambda: r.speed() == 0.0, 1.0)  # no tcp_pose for 0.2 s
+    status, result = r.result(handle, 2.0)
+    assert status == ABORTED and "no arm_status for 1.0 s" in result.error_msg
+    r.arm = True
+    assert r.stays_zero()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 from unique_identifier_msgs.msg import UUID  # noqa: E402
 
 from kovis_msgs.action import Gripper, MoveRelative  # noqa: E402
-from kovis_msgs.msg import ArmStatus  # noqa: E402
+from kovis_msgs.msg import ArmStatus, ServoStatus  # noqa: E402
 from kovis_ros.method import geometry  # noqa: E402
 from kovis_ros.method.kinematics import forward  # noqa: E402
 
@@ -57,6 +57,7 @@ class Arm:
         self.probe.create_subscription(ArmStatus, "arm_status", lambda m: self.last.update({ArmStatus: m}), LATCHED)
         self.twists = self.probe.create_publisher(TwistStamped, "twist", 1)
         self.owners = self.probe.create_publisher(GoalStatusArray, "servo/_action/status", LATCHED)
+        self.servo = self.probe.create_publisher(ServoStatus, "status", 1)
         self.gripper = ActionClient(self.probe, Gripper, "gripper")
         self.move = ActionClient(self.probe, MoveRelative, "move_relative")
         self.stop_service = self.probe.create_client(Trigger, "arm/stop")
@@ -313,6 +314,26 @@ def test_only_the_active_servo_goal_may_use_gripper_and_moves(arm):
     arm.owners.publish(GoalStatusArray())
     arm.spin(0.3)
     assert arm.run(arm.gripper, Gripper.Goal(position=0.06))[0] == GoalStatus.STATUS_SUCCEEDED
+
+
+def test_a_servos_relative_move_ends_when_the_servo_falls_silent(arm):
+    owner = list(range(16))
+    active = GoalStatus(goal_info=GoalInfo(goal_id=UUID(uuid=owner)), status=GoalStatus.STATUS_EXECUTING)
+    arm.owners.publish(GoalStatusArray(status_list=[active]))
+    arm.servo.publish(ServoStatus(code=ServoStatus.COMPLETING))
+    arm.spin(0.2)
+    handle = arm.goal(arm.move, up(0.09, 0.02), UUID(uuid=[*owner[:12], 0, 0, 0, 2]))
+    for _ in range(10):
+        last = time.monotonic()
+        arm.servo.publish(ServoStatus(code=ServoStatus.COMPLETING))
+        arm.spin(0.1)
+    assert arm.cell.speed() > 0.015  # a servo that speaks is let be
+    arm.servo.publish(ServoStatus(code=ServoStatus.IDLE))  # a new one, which knows nothing of the move
+    status, result = arm.result(handle)
+    arm.owners.publish(GoalStatusArray())
+    assert (status, result.stopped_by) == (GoalStatus.STATUS_ABORTED, MoveRelative.Result.CANCELLED)
+    assert "servo that asked for the move is silent" in result.message
+    assert arm.cell.stopped_after(last) < 0.4 + AFTER_STALE_S  # owner_timeout_s
 
 
 def test_stop_service_stops_and_holds(arm):

@@ -119,6 +119,8 @@ def _check_pairs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
         raise ConfigError(f"robot:=ur5 with {said}: an arm must not follow simulated images, give camera:=d435")
     if robot != "sim" and values["trials"] != "0":
         raise ConfigError(f"trials:={values['trials']} with robot:={robot}: trials run in simulation only")
+    if values["backend"] == "dry_run" and values["trials"] != "0":
+        raise ConfigError(f"trials:={values['trials']} with backend:=dry_run: the arm of a dry run does not move")
     if robot == "sim" and camera != "sim":
         raise ConfigError(f"camera:={camera} with robot:=sim: give camera:=sim, or robot:=none for the camera alone")
     if robot == "sim" and values["backend"] not in ("rtde", "dry_run"):

@@ -164,8 +164,10 @@ def _extras(values: Mapping[str, str]) -> list[Process]:
         call = ("ros2", "service", "call", "/servo_node/switch_command_type", "moveit_msgs/srv/ServoCommandType")
         found.append(Process("switch_command_type", (*call, "{command_type: 1}"), required=False, ready=""))
     if values["rviz"] == "true":
-        rviz = ("rviz2", "-d", str(share("config", "servo.rviz")))
-        found += [_description(), Process("rviz2", rviz, required=False, ready="")]
+        dry = values["backend"] == "dry_run"  # nobody tells where the arm is: everything is shown in tool0
+        view = share("config", "dry_run.rviz" if dry else "servo.rviz")
+        found += [] if dry else [_description()]
+        found.append(Process("rviz2", ("rviz2", "-d", str(view)), required=False, ready=""))
     if values["record"] == "true":
         own = ("keypoints", "motion", "twist", "status", "tcp_pose", "arm_status")
         topics = [f"{namespace}/{name}" for name in own]

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         names = ", ".join(child.process.name for child in supervisor.children)
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
         print(f"{names} ready in {time.monotonic() - begun:.1f} s (ROS_DOMAIN_ID={domain})", flush=True)
-        if values["robot"] != "sim" or args.trials == 0:
+        if values["robot"] != "sim" or values["backend"] == "dry_run" or args.trials == 0:
             print(f"waiting for goals of the action /{values['namespace']}/servo: Ctrl-C ends", flush=True)
             return watch(supervisor)
         results = trials(args, task, values, out, supervisor.check)

@@ -39,7 +39,7 @@ class ArmView(NamedTuple):
 
     pose: Array | None  # base_T_tcp, None when there is no fresh one
     fault: str  # why it cannot be moved, empty when it can
-    stopped: bool = False  # a safety stop: no motion resumes by itself
+    stopped: bool = False  # a person, a safety stop or a lost node stopped it: no motion resumes by itself
 
 
 class Alignment:

@@ -108,6 +108,7 @@ class MoveRelativeAction:
         self.node, self.loop, self.arm = node, loop, arm
         self.tool0_T_tcp = geometry.pose((0.0, 0.0, tcp_offset_m))
         self.move: RelativeMove | None = None
+        self.owned, self.orphan = False, ""
         self.server = TimedActionServer(node, MoveRelative, "move_relative", self.begin)
         self.timer = node.create_timer(MOVE_PERIOD_S, self.poll, autostart=False)
 
@@ -125,7 +126,7 @@ class MoveRelativeAction:
         except (ArmError, ValueError) as error:
             self._end("abort", Outcome.REFUSED, str(error))
             return
-        self.move = move
+        self.move, self.owned, self.orphan = move, self.node.owned(handle), ""
         self.timer.reset()
 
     def poll(self) -> None:
@@ -135,13 +136,15 @@ class MoveRelativeAction:
             self.timer.cancel()
         elif move.outcome is None:
             handle.publish_feedback(MoveRelative.Feedback(travelled=move.travelled_m, force=move.force_n))
-            if handle.is_cancel_requested:
+            if self.owned and self.node.orphaned():
+                self.orphan = "the servo that asked for the move is silent: look at its log"
+            if handle.is_cancel_requested or self.orphan:
                 self.loop.cancel()
         elif move.outcome == Outcome.CANCELLED and handle.is_cancel_requested:
             self._end("canceled", move.outcome, move.message)
         else:
             done = move.outcome in (Outcome.NOTHING, Outcome.FORCE)
-            self._end("succeed" if done else "abort", move.outcome, move.message)
+            self._end("succeed" if done else "abort", move.outcome, self.orphan or move.message)
 
     def _check_reach(self, move: RelativeMove) -> None:
         """Unreachable names the first pose of the path without joint angles."""

@@ -26,17 +26,23 @@ class ArmWatch:
         node.create_subscription(ArmStatus, "arm_status", self._on_status, 1)
 
     def view(self) -> ArmView:
-        """Pose and readiness now; without ``required`` the arm is never at fault."""
+        """Pose and readiness now; without ``required`` the arm is never at fault.
+
+        A safety stop, a control program that was stopped and an arm node that is gone count as ``stopped``: all three
+        mend without a word from whoever sent the goal, so the goal must not outlive them.
+        """
         now = self.now()
+        if self.required and self._status and now - self._status[1] > STATUS_TIMEOUT_S:
+            return ArmView(None, f"no arm_status for {STATUS_TIMEOUT_S} s: check the arm node", stopped=True)
         pose = self._pose[0] if self._pose and now - self._pose[1] <= self.pose_timeout_s else None
         if not self.required:
             return ArmView(pose, "")
         if pose is None:
             return ArmView(None, f"no tcp_pose for {self.pose_timeout_s} s: check the arm node")
-        if self._status is None or now - self._status[1] > STATUS_TIMEOUT_S:
-            return ArmView(pose, f"no arm_status for {STATUS_TIMEOUT_S} s: check the arm node")
+        if self._status is None:
+            return ArmView(pose, "no arm_status yet: check the arm node")
         status = self._status[0]
-        stopped = status.safety_mode in SAFETY_STOPS
+        stopped = status.safety_mode in SAFETY_STOPS or not status.program_running
         fault = "" if status.ready and not stopped else (status.message or "the arm is not ready: look at arm_status")
         return ArmView(pose, fault, stopped)
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -133,8 +134,21 @@ class TrialClient(Node):
 
     def run(self, seed: int, complete: bool = True, keep_frames: bool = True) -> TrialResult:
         """One trial from reset to result."""
-        self.keep_frames, self.begun, self.at_convergence = keep_frames, None, None
+        self.keep_frames = keep_frames
+        self.prepare(seed)
+        handle = self.send(complete)
+        limit = self.task.servo.timeout_s + SLACK_S
+        result = self._answer(handle.get_result_async(), "result of servo", limit).result
+        if result.success and complete and self.task.completion:
+            hold = self.task.success.hold_s + 1.0
+            self._until(lambda: bool(self.trial and self.trial.completed), hold)
+        return self._result(seed, result)
+
+    def prepare(self, seed: int) -> None:
+        """Reset the cell to the start of a trial and wait until everybody is ready for it."""
+        self.begun, self.at_convergence = None, None
         self.history, self.frames, self.moving = [], [], False
+        self.arm_ready = False  # what it said last may be of a node that has ended since
         answer = self._answer(self.reset.call_async(SimReset.Request(seed=seed)), "sim/reset")
         if not answer.success:
             raise TrialError(f"trial with seed {seed} cannot start: {answer.message}")
@@ -144,17 +158,15 @@ class TrialClient(Node):
         self._until(
             lambda: self.arm_ready, ANSWER_TIMEOUT_S, "arm that is ready: look at arm_status and the ur5 node's log"
         )
+
+    def send(self, complete: bool) -> ClientGoalHandle:
+        """An accepted goal; TrialError if the servo rejects it."""
         goal = Servo.Goal(task=self.task.name, complete=complete and bool(self.task.completion))
         self.begun = time.monotonic()
         handle = self._answer(self.servo.send_goal_async(goal), "servo")
         if not handle.accepted:
             raise TrialError("the servo rejected the goal: another client is using it")
-        limit = self.task.servo.timeout_s + SLACK_S
-        result = self._answer(handle.get_result_async(), "result of servo", limit).result
-        if result.success and goal.complete:
-            hold = self.task.success.hold_s + 1.0
-            self._until(lambda: bool(self.trial and self.trial.completed), hold)
-        return self._result(seed, result)
+        return handle
 
     def _result(self, seed: int, result: Servo.Result) -> TrialResult:
         trial, arrived = self.trial, self.at_convergence

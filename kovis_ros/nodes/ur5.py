@@ -17,7 +17,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from kovis_msgs.msg import ArmStatus
+from kovis_msgs.msg import ArmStatus, ServoStatus
 from kovis_ros import conversions
 from kovis_ros.drivers.arm import Reading
 from kovis_ros.drivers.arm_limits import Limits
@@ -70,6 +70,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         )
         self.rejected = {"frame or value": 0, "stale": 0, "future": 0}
         self.servo_goals: list[bytes] = []
+        self.servo_seen_s = -1e9
         self.lateness_ms = Window(1250)
         self._status: tuple[Any, ...] = ()
         self._status_s, self._ticks = 0.0, 0
@@ -96,6 +97,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         self._joints = JointState(name=list(JOINT_NAMES))
         self.create_subscription(TwistStamped, "twist", self.on_twist, 1)
         self.create_subscription(GoalStatusArray, "servo/_action/status", self.on_servo_goals, LATCHED)
+        self.create_subscription(ServoStatus, "status", self.on_servo_status, 1)
         self.create_service(Trigger, "arm/stop", self.on_stop)
         self.gripper_action = GripperAction(self, self.gripper, self.settings.gripper_force)
         self.move_action = MoveRelativeAction(self, self.loop, ARMS[self.settings.arm], self.settings.tcp_offset_m)
@@ -122,6 +124,11 @@ class Ur5Node(Node):  # type: ignore[misc]
         active = (GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING, GoalStatus.STATUS_CANCELING)
         self.servo_goals = [bytes(s.goal_info.goal_id.uuid) for s in message.status_list if s.status in active]
 
+    def on_servo_status(self, message: ServoStatus) -> None:
+        """The servo lives and watches over its completion motion."""
+        if message.code == ServoStatus.COMPLETING:
+            self.servo_seen_s = time.monotonic()
+
     def on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Stop whatever moves; twists are taken again once they paused."""
         self.loop.halt("stopped by the service arm/stop: pause the twists to go on")
@@ -129,13 +136,20 @@ class Ur5Node(Node):  # type: ignore[misc]
         response.success, response.message = True, "stopping"
         return response
 
+    def orphaned(self) -> bool:
+        """Is the servo silent about its completion motion, so that nobody would stop it."""
+        return time.monotonic() - self.servo_seen_s > self.settings.owner_timeout_s
+
+    def owned(self, handle: ServerGoalHandle) -> bool:
+        """Does the goal belong to an active servo goal, told by the first 12 bytes of their ids."""
+        return bytes(handle.goal_id.uuid)[:12] in [goal[:12] for goal in self.servo_goals]
+
     def foreign(self, handle: ServerGoalHandle) -> str:
         """Why a goal's sender may not use the arm now; empty if it may.
 
-        While a servo goal is active only its own goals may, told by the first 12 bytes of their ids.
+        While a servo goal is active only its own goals may.
         """
-        owners = [goal[:12] for goal in self.servo_goals]
-        if not owners or bytes(handle.goal_id.uuid)[:12] in owners:
+        if not self.servo_goals or self.owned(handle):
             return ""
         return "the arm belongs to an active servo goal: wait for its end or cancel it"
 

@@ -10,6 +10,7 @@ PARAMETERS = (
     Parameter("rate_hz", 125.0, "commands to the arm [Hz]", 25.0, 125.0),
     Parameter("setpoint_timeout_s", 0.1, "without a fresh twist for this long the arm brakes [s]", 0.02, 1.0),
     Parameter("future_tolerance_s", 0.05, "a stamp further ahead of our clock is invalid [s]", 0.0, 1.0),
+    Parameter("owner_timeout_s", 0.4, "a servo goal's relative move ends when the servo is silent [s]", 0.15, 5.0),
     Parameter("max_linear_mps", 0.05, "twists are shrunk to this [m/s]", 0.001, 0.25),
     Parameter("max_angular_radps", 0.3, "twists are shrunk to this [rad/s]", 0.001, 1.5),
     Parameter("acceleration_mps2", 1.0, "ramp of the tool; counts for rad/s^2 too [m/s^2]", 0.05, 5.0),

@@ -55,6 +55,7 @@ class Controller:
         self.stopped_at = -1e9  # of the last protective stop
         self.log: deque[str] = deque(maxlen=200)
         self.trace: deque[tuple[float, float, float]] = deque(maxlen=TRACE_S * settings.rate_hz)
+        self.commands: deque[float] = deque(maxlen=TRACE_S * settings.rate_hz)  # when they came
         self._starting: tuple[float, Script] | None = None
         self.now = now
 
@@ -66,6 +67,11 @@ class Controller:
         if self.watchdog is not None and now - self.input_stamp > self.watchdog.limit_s:
             late_ms = 1e3 * (now - self.input_stamp)
             self.stop_program(f"watchdog: no {self.watchdog.register} for {late_ms:.0f} ms")
+
+    def heard(self) -> None:
+        """A package with the command register came: it feeds the watchdog."""
+        self.input_stamp = self.now
+        self.commands.append(self.now)
 
     def cycle(self, now: float) -> None:
         """Judge, run the program, move, and publish to the shared state."""

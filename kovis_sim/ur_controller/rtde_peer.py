@@ -65,7 +65,7 @@ class RtdePeer:
         if 1 <= number <= len(self._inputs):
             recipe = self._inputs[number - 1]
             if self._controller.registers.command_name in recipe.names:
-                self._controller.input_stamp = self._controller.now
+                self._controller.heard()
             self._latched.append((recipe, payload[1:]))
 
     def _reply(self, kind: int, payload: bytes) -> bytes:

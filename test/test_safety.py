@@ -1,0 +1,161 @@
+"""Safety, proven by breaking things in the real graph, and measured at the controller: see docs/safety.md.
+
+``pytest test/test_safety.py --write-safety`` writes what was measured into docs/safety.md.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2: run make setup")
+pytest.importorskip("kovis_msgs", reason="needs the built messages: run make setup")
+pytest.importorskip("rtde_control", reason="needs ur_rtde: run make setup")
+pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
+
+import fault_rig  # noqa: E402
+
+from kovis_msgs.action import Servo  # noqa: E402
+from kovis_ros.method.loop import State  # noqa: E402
+from kovis_sim.breaker import FAULTS, STALE_S, STANDSTILL_S, ZERO_S, Fault  # noqa: E402
+
+pytestmark = pytest.mark.ros
+BY_NAME = {fault.name: fault for fault in FAULTS}
+CODES = {  # the goal's result, where the servo survives to give one
+    "image": Servo.Result.STALE_IMAGE,
+    "watchdog": Servo.Result.ROBOT_NOT_READY,
+    "": Servo.Result.ROBOT_NOT_READY,
+}
+SEED = 2
+TRIES = 3
+LIFTING_MPS = 0.03  # above the servo's top speed: only the completion motion is so fast
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    with fault_rig.running(tmp_path_factory.mktemp("safety")) as rig:
+        yield rig
+
+
+@pytest.fixture
+def proven(safety_rows):
+    """Run an experiment and check it against the limits; then its row goes into docs/safety.md.
+
+    Where the machine is busy with other work, the figures are those of that work: the experiment is repeated then.
+    """
+
+    def prove(experiment, fault):
+        for attempt in range(TRIES):
+            measured = experiment()
+            if in_time(measured) or not busy() or attempt == TRIES - 1:
+                break
+        assert measured.watched_s > 1.9, measured
+        assert in_time(measured), measured
+        safety_rows.append((measured, fault))
+
+    return prove
+
+
+def in_time(measured):
+    still = math.isnan(measured.still_s) or measured.still_s <= STANDSTILL_S
+    return measured.late_s <= ZERO_S and still
+
+
+def busy():
+    return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_leaves_the_arm_at_rest(graph, proven, fault):
+    def experiment():
+        handle = graph.under_way(SEED)
+        measured = graph.stop_at(fault, watch_s=2.0)
+        if fault.what not in ("servo", "*"):
+            result = graph.ended(handle)
+            assert not result.success and result.error_code in (CODES[fault.stale], Servo.Result.CANCELLED), result
+        graph.breaker.heal(fault)
+        return measured
+
+    proven(experiment, fault)
+
+
+@pytest.mark.parametrize(("node", "stale"), [("keypoint", "image"), ("servo", "image")])
+def test_a_network_that_gives_no_numbers(graph, proven, node, stale):
+    fault = Fault(f"network of {node} gives NaN", "network", node, stale)
+
+    def experiment():
+        handle = graph.under_way(SEED)
+        moment = graph.break_network(node)
+        since = graph.last_good_s(moment) if node == "keypoint" else moment
+        measured = graph.measure(fault.name, since, STALE_S[stale])
+        graph.break_network("none")
+        assert graph.ended(handle).error_code in (Servo.Result.STALE_IMAGE, Servo.Result.CANCELLED)
+        return measured
+
+    proven(experiment, fault)
+
+
+def test_a_cancelled_goal(graph, proven):
+    fault = Fault("action cancelled", "client", "")
+
+    def experiment():
+        handle = graph.under_way(SEED)
+        moment = time.monotonic()
+        handle.cancel_goal_async()
+        measured = graph.measure(fault.name, moment)
+        assert graph.client.result(handle).error_code == Servo.Result.CANCELLED
+        return measured
+
+    proven(experiment, fault)
+
+
+def test_a_second_goal_is_refused_and_the_first_goes_on(graph, proven):
+    fault = Fault("second goal (refused), then the first cancelled", "client", "")
+
+    def experiment():
+        handle = graph.under_way(SEED)
+        second = graph.client.offer(Servo.Goal(task="pick_mug"))
+        assert not second.accepted and graph.channel.speed() > 0.0
+        moment = time.monotonic()
+        handle.cancel_goal_async()
+        measured = graph.measure(fault.name, moment)
+        assert graph.client.result(handle).error_code == Servo.Result.CANCELLED
+        return measured
+
+    proven(experiment, fault)
+
+
+@pytest.mark.parametrize(
+    ("name", "stale"), [("protective stop", ""), ("servo killed", "owner"), ("link cut", "watchdog")]
+)
+def test_a_fault_during_completion(graph, proven, name, stale):
+    fault = BY_NAME[name]._replace(name=f"{name} during completion", stale=stale)
+
+    def experiment():
+        handle = graph.under_way(SEED, complete=True)
+        client = graph.client
+        client.until(lambda: client.state == State.COMPLETING, 20.0, "completion motion")
+        client.until(lambda: graph.channel.speed() > LIFTING_MPS, 10.0, "lift")
+        measured = graph.stop_at(fault, watch_s=2.0)
+        graph.breaker.heal(fault)
+        if fault.what != "servo":
+            assert client.result(handle).error_code == Servo.Result.COMPLETION_FAILED
+        return measured._replace(still_s=math.nan)  # seen from the mug, which may swing
+
+    proven(experiment, fault)
+
+
+def test_interrupting_the_whole_graph(graph, proven):
+    fault = Fault("Ctrl-C on the whole graph", "client", "")
+
+    def experiment():
+        graph.under_way(SEED)
+        return graph.measure(fault.name, graph.interrupt())
+
+    proven(experiment, fault)
+    graph.mend()  # all of them were started again: that they ended by themselves is told by their logs
+    for child in graph.supervisor.children:
+        assert "Traceback" not in child.log.read_text(), child.tail()

@@ -1,0 +1,64 @@
+"""What is measured at the simulated controller, on made-up series and on a real one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from ur_cell import Cell
+
+from kovis_sim.breaker import FAULTS, Breaker
+from kovis_sim.ur_controller.side_channel import SideChannel, SideChannelError, late_share, measure
+
+STEP = 0.008
+
+
+def series(speeds):
+    return [(10.0 + STEP * i, v, 0.0) for i, v in enumerate(speeds)]
+
+
+def test_zero_is_after_the_last_cycle_that_moved():
+    # moves in cycles 0..4, the moment is between 1 and 2: zero from cycle 5, at 40 ms, 30 ms after the moment
+    stop = measure(series([0.02] * 5 + [0.0] * 20), 10.010)
+    assert stop.zero_s == pytest.approx(0.030) and stop.top_mps == 0.02
+    assert stop.watched_s == pytest.approx(24 * STEP - 0.010)
+
+
+def test_an_arm_that_moves_again_or_to_the_end_is_told():
+    again = measure(series([0.02] * 5 + [0.0] * 20 + [0.001] + [0.0] * 3), 10.0)
+    assert again.zero_s == pytest.approx(26 * STEP)
+    assert measure(series([0.02] * 30), 10.0).zero_s == float("inf")
+    assert measure([], 10.0).zero_s == float("inf")
+    assert measure([(10.0, 0.0, 0.2), (10.1, 0.0, 0.0)], 10.0).zero_s == pytest.approx(STEP)  # turning is motion
+
+
+def test_share_of_late_periods():
+    # periods of 8, 8, 13 and 8 ms: one of four is more than 4 ms late
+    assert late_share([0.0, 0.008, 0.016, 0.029, 0.037], 0.008, 0.004) == 0.25
+    assert late_share([1.0], 0.008, 0.004) == 0.0
+
+
+def test_channel_and_breaker_reach_a_real_controller():
+    sent = []
+    with Cell("--unlock-after", "0.0") as cell:
+        channel = SideChannel(cell.address)
+        breaker = Breaker(channel, lambda names, number: sent.append((names, number)), sent.append)
+        by_name = {fault.name: fault for fault in FAULTS}
+        assert channel.speed() == 0.0 and channel.commands(1.0) == []
+        moment = breaker.inject(by_name["protective stop"])
+        assert channel.ask("state")["safety_mode"] == "PROTECTIVE_STOP"
+        breaker.heal(by_name["protective stop"])
+        assert channel.ask("state")["safety_mode"] == "NORMAL"
+        breaker.inject(by_name["speed slider to 0"])
+        breaker.heal(by_name["speed slider to 0"])
+        assert channel.ask("state")["slider"] == 1.0
+        time.sleep(0.1)
+        assert channel.stop_after(moment).zero_s == 0.0
+        breaker.inject(by_name["all nodes killed at once"])
+        breaker.inject(by_name["camera black"])
+        breaker.heal(by_name["camera black"])
+        assert sent == [(("sim", "keypoint", "servo", "ur5"), 9), "black", "none"]
+        with pytest.raises(SideChannelError, match="refused .*known actions"):
+            channel.ask("dance")
+    with pytest.raises(SideChannelError, match="does not answer"):
+        channel.ask("state")
