@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 COUNT = 16  # of each object, in an order of which every beginning is well spread
 VIEW_PX = 256
 EDGE_PX = 4  # so far inside an outline, where a pixel more or less is not another object
-BORDER = 0.14  # share of the picture's side along its border that a wrong mount may push out of sight
+BORDER = 0.10  # share of the picture's side along its border that a wrong mount may push out of sight
 
 
 class Landmarks(NamedTuple):
@@ -38,15 +38,22 @@ class Landmarks(NamedTuple):
 
 
 def unproject(depth: NDArray[np.float32], mask: NDArray[np.bool_], K: Array) -> Array:
-    """Points (n, 3) in the camera's frame of the pixels of a mask, away from its outline and the border."""
-    size = len(mask)
+    """Points (n, 3) in the camera's frame of the pixels of a mask, away from its outline."""
     kernel = np.ones((2 * EDGE_PX + 1, 2 * EDGE_PX + 1), np.uint8)
-    inner = cv2.erode(mask.astype(np.uint8), kernel).astype(bool)
-    border = round(BORDER * size)
-    inner[:border] = inner[-border:] = inner[:, :border] = inner[:, -border:] = False
-    rows, columns = np.nonzero(inner)
+    rows, columns = np.nonzero(cv2.erode(mask.astype(np.uint8), kernel))
     ray = np.linalg.solve(K, np.stack([columns, rows, np.ones(len(rows))]))
     return np.asarray((ray * depth[rows, columns]).T)
+
+
+def in_both(points: Array, baseline_m: float, K: Array, size: int) -> NDArray[np.bool_]:
+    """Which points (n, 3), in the frame midway between the eyes, both of them see clear of the border."""
+    low, high = BORDER * size, (1.0 - BORDER) * size - 1.0
+    inside = np.ones(len(points), bool)
+    for side in (-0.5, 0.5):
+        seen = (points - [side * baseline_m, 0.0, 0.0]) @ K.T
+        pixel = seen[:, :2] / seen[:, 2:]
+        inside &= np.all((pixel > low) & (pixel < high), axis=1)
+    return inside
 
 
 def farthest(points: Array, count: int) -> Array:

@@ -18,7 +18,7 @@ from kovis_sim import appearance, robot
 from kovis_sim.appearance import Look, Split
 from kovis_sim.camera import StereoCamera, intrinsics
 from kovis_sim.cell import TABLE_HALF, pieces
-from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, farthest, moved, unproject
+from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, farthest, in_both, moved, unproject
 from kovis_sim.table import Plane
 from kovis_sim.world import Light, Picture, World
 
@@ -121,9 +121,10 @@ class Stage:
         found = []
         for kind, frame in ((TARGET, np.eye(4)), (ROBOT, target_T_tool0)):
             points = unproject(picture.depth, self.classes(picture) == kind, K)
+            points = points[in_both(points, stereo.baseline_m, K, VIEW_PX)]
             if len(points) < COUNT:
                 raise ConfigError(
-                    f"task {self.task.name}: the camera sees {len(points)} pixels of the "
+                    f"task {self.task.name}: both eyes see {len(points)} pixels of the "
                     f"{'target' if kind == TARGET else 'gripper'} at the goal: check goal, camera.eye_m and look_at_m"
                 )
             found.append(moved(farthest(points, COUNT), geometry.inverse(frame) @ eye))
