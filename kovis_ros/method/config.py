@@ -126,7 +126,7 @@ class LossConfig:
     background: float = 0.05
     anchor: float = 0.5  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
     spread: float = 2.0  # ours: each keypoint in one place, see ``losses.spread``
-    landmark: float = 0.5  # ours: each keypoint on a point of the CAD model, see ``losses.landmark``
+    landmark: float = 2.0  # ours: each keypoint on a point of the CAD model, see ``losses.landmark``
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
     hardest: float = 0.3  # share of the pixels that depth and segmentation look at, see ``losses.hardest``
 
