@@ -86,7 +86,7 @@ def test_motion_is_that_of_the_network_in_training(network: Network, policy: Ser
 
     pair = torch.from_numpy(np.stack([SAMPLE.left, SAMPLE.right]))[None]
     with torch.inference_mode():
-        expected = network(plain(Raw(pair, pair, pair, pair), 64)).prediction
+        expected = network(plain(Raw(pair, pair, pair, pair, pair), 64)).prediction
     motion = policy.motion(policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K))
     assert np.allclose(motion.direction, expected.direction[0].numpy(), atol=1e-3)
     assert motion.speed == pytest.approx(float(expected.speed[0]), abs=1e-4)

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import os
-import threading
+import subprocess
+import sys
 
 import pytest
 
 from kovis_ros.bringup.resources import WARM_UP_S, Holding, growth, look
 
 
-def test_a_process_is_seen_with_its_memory_threads_and_files(tmp_path):
-    before = look(os.getpid(), 0.0)
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    thread.start()
-    with (tmp_path / "file").open("w"):
-        ballast = bytearray(b"x" * 30_000_000)
-        after = look(os.getpid(), 1.0)
-    done.set()
-    thread.join()
+GROWS = """
+import threading
+print("small", flush=True)
+input()
+kept = [bytearray(b"x" * 30_000_000), open("/dev/null")]
+threading.Thread(target=input, daemon=True).start()
+print("grown", flush=True)
+threading.Event().wait()
+"""
+
+
+def test_a_process_is_seen_with_its_memory_threads_and_files():
+    """Of a process of its own: in this one other tests' threads come and go."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", GROWS], text=True, **pipes) as child:
+        child.stdout.readline()
+        before = look(child.pid, 0.0)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        after = look(child.pid, 1.0)
+        child.kill()
     assert after.threads == before.threads + 1 and after.files == before.files + 1
-    assert after.memory_mb > before.memory_mb + 20.0, len(ballast)
+    assert after.memory_mb > before.memory_mb + 20.0
 
 
 def test_an_ended_process_holds_nothing():
