@@ -10,7 +10,6 @@ import pytest
 
 from kovis_ros.bringup.resources import WARM_UP_S, Holding, growth, look
 
-
 GROWS = """
 import threading
 print("small", flush=True)
