@@ -35,7 +35,7 @@ def batch() -> Batch:
         displacement / length[:, None],
         1.0 - torch.exp(-200.0 * length),
         displacement,
-        torch.full((6,), 0.09),
+        torch.rand((6, 2, 32, 3), generator=g),
     )
 
 
