@@ -26,7 +26,7 @@ from kovis_ros.method.dataset import Cache
 torch.set_num_threads(1)
 training_run.SAVE_EVERY = 3
 count = 0
-def kill(network, batch):
+def kill(network, batch, rng):
     global count
     count += 1
     if count == 12:

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="closed-loop trials a score (default: the task's); 0: none, the error on the validation split decides",
     )
+    parser.add_argument("--adex", type=float, metavar="SHARE", help="share of batches made adversarial (default: 0)")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: the task's)")
 
 
@@ -76,6 +77,10 @@ def adjusted(task: Task, args: argparse.Namespace) -> Task:
     """The task with the settings given on the command line."""
     given = {"epochs": args.epochs, "score_trials": args.trials, "compile": args.compile}
     changed = {name: value for name, value in given.items() if value is not None}
+    if args.adex is not None:
+        if not 0.0 <= args.adex <= 1.0:
+            raise ConfigError(f"--adex {args.adex} is out of range: give 0 to 1")
+        changed["adversarial"] = dataclasses.replace(task.training.adversarial, probability=args.adex)
     return dataclasses.replace(task, training=dataclasses.replace(task.training, **changed))
 
 

@@ -148,6 +148,15 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class AdversarialConfig:
+    """Adversarial examples in training, see ``method.adversarial``; probability 0 is training without."""
+
+    probability: float = 0.0  # of a mini-batch being attacked
+    strength: Range = (0.02, 0.15)  # largest change of a pixel, standard deviations of its image: 1 to 8 grey levels
+    iterations: tuple[int, int] = (1, 3)  # of iterative FGSM
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """Recipe of one training run."""
 
@@ -163,6 +172,7 @@ class TrainingConfig:
     compile: bool = False
     loss: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kovis_ros.method.adversarial import Adversary
 from kovis_ros.method.config import Task, to_dict
 from kovis_ros.method.dataset import Cache
 from kovis_ros.method.policy import ServoPolicy
@@ -37,8 +38,8 @@ def train(
 
     An unfinished run of the same settings in ``out`` goes on where it stopped. ``score`` runs a policy in closed loop;
     without it the error near the goal on the validation split decides. ``perturb`` may replace a batch before it is
-    learned from; ``start`` is a checkpoint whose weights a new run begins with. TrainError when ``out`` holds another
-    run or the loss diverges.
+    learned from; without it the task's adversarial examples do. ``start`` is a checkpoint whose weights a new run
+    begins with. TrainError when ``out`` holds another run or the loss diverges.
     """
     from tqdm import tqdm
 
@@ -65,6 +66,9 @@ def train(
         say(f"resumed at step {run.step} of {run.steps}")
     elif start is not None:
         run.start_from(start)
+    recipe = task.training
+    if perturb is None and recipe.adversarial.probability > 0.0:
+        perturb = Adversary(recipe.adversarial, recipe.loss, task.servo.label_slope)
     while run.step < run.steps:
         number, place = divmod(run.step, run.steps_per_epoch)
         title = f"epoch {number + 1}/{run.recipe.epochs}"

@@ -26,7 +26,7 @@ from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.validation import clean_batch, validate
 
 SAVE_EVERY = 100  # steps between states that a killed run resumes from
-Perturb = Callable[[Network, Batch], Batch]
+Perturb = Callable[[Network, Batch, torch.Generator], Batch]
 
 
 class TrainError(ValueError):
@@ -128,7 +128,8 @@ class Run:
             batch = self.batch(self.step)
             self.add("wait_s", time.perf_counter() - start)
             if perturb is not None:
-                batch = perturb(self.network, batch)
+                rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.step + 500_000_000)
+                batch = perturb(self.network, batch, rng)
             for name, value in self.learn(batch).items():
                 self.add(name, float(value))
             self.add("step_s", time.perf_counter() - start)

@@ -1,0 +1,110 @@
+"""Adversarial examples: each attack raises what it attacks, stays in its bound and leaves no trace in the network."""
+
+import dataclasses
+
+import pytest
+import small
+import torch
+from torch import Tensor
+
+from kovis_ros.method.adversarial import Adversary, ascend, frozen, least_likely
+from kovis_ros.method.config import AdversarialConfig
+from kovis_ros.method.losses import Batch
+from kovis_ros.method.networks import Network
+
+TASK = small.task()
+ALWAYS = AdversarialConfig(probability=1.0)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    return Network(TASK)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    g = torch.Generator().manual_seed(0)
+    displacement = 0.02 * torch.randn((6, 4), generator=g)
+    length = displacement.norm(dim=-1)
+    return Batch(
+        torch.randn((6, 2, 64, 64), generator=g),
+        0.1 + 0.2 * torch.rand((6, 2, 64, 64), generator=g),
+        torch.randint(0, 3, (6, 2, 64, 64), generator=g),
+        displacement / length[:, None],
+        1.0 - torch.exp(-200.0 * length),
+        displacement,
+        torch.rand((6, 2, 32, 3), generator=g),
+    )
+
+
+def adversary(config: AdversarialConfig = ALWAYS) -> Adversary:
+    return Adversary(config, TASK.training.loss, 200.0)
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_fgsm_raises_the_total_loss_within_its_bound(network: Network, batch: Batch, iterations: int) -> None:
+    with frozen(network):
+        objective = adversary().total(network, batch)
+        moved = ascend(objective, batch.images, 0.05, iterations)
+        assert objective(moved) > objective(batch.images)
+    assert (moved - batch.images).abs().max() <= 0.05 + 1e-6
+    assert (moved - batch.images).abs().max() > 0.049  # and uses it
+
+
+def test_iterations_raise_it_further(network: Network, batch: Batch) -> None:
+    with frozen(network):
+        objective = adversary().total(network, batch)
+        one, five = (objective(ascend(objective, batch.images, 0.2, count)) for count in (1, 5))
+    assert five > one
+
+
+def test_least_likely_lowers_its_own_cross_entropy(network: Network, batch: Batch) -> None:
+    with frozen(network):
+        objective = least_likely(network, batch.images)
+        moved = ascend(objective, batch.images, 0.05, 1)
+        assert objective(moved) > objective(batch.images)
+    assert (moved - batch.images).abs().max() <= 0.05 + 1e-6
+
+
+def state(network: Network) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def test_an_attack_leaves_statistics_gradients_and_mode(network: Network, batch: Batch) -> None:
+    network.train().zero_grad()
+    before = state(network)
+    for seed in range(6):  # all three ways
+        adversary()(network, batch, torch.Generator().manual_seed(seed))
+    assert network.training and all(weight.requires_grad for weight in network.parameters())
+    assert all(weight.grad is None for weight in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_the_draw_decides_and_repeats(network: Network, batch: Batch) -> None:
+    never = adversary(dataclasses.replace(ALWAYS, probability=0.0))
+    assert never(network, batch, torch.Generator().manual_seed(0)) is batch
+    first, second, third = (adversary()(network, batch, torch.Generator().manual_seed(n)).images for n in (1, 1, 2))
+    assert torch.equal(first, second) and not torch.equal(first, third)
+    half = adversary(dataclasses.replace(ALWAYS, probability=0.5))
+    rng = torch.Generator().manual_seed(0)
+    attacked = sum(half(network, batch, rng) is not batch for _ in range(40))
+    assert 10 <= attacked <= 30  # 20 expected, deviation 3.2
+
+
+def test_a_run_with_adex_costs_little_more_than_twice(network: Network, batch: Batch) -> None:
+    """Passes of the network counted, not seconds: an attacked batch costs 1 to 3 forward and backward passes more."""
+    passes = 0
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    handle = network.encoder.register_forward_hook(count)
+    half = adversary(dataclasses.replace(ALWAYS, probability=0.6))
+    rng = torch.Generator().manual_seed(3)
+    for _ in range(60):
+        half(network, batch, rng)
+    handle.remove()
+    assert passes / 60 <= 1.2
