@@ -74,7 +74,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def adjusted(task: Task, args: argparse.Namespace) -> Task:
-    """The task with the settings given on the command line."""
+    """The task with the settings given on the command line; ConfigError when one is out of range."""
+    from kovis_ros.method.config import ConfigError
+
     given = {"epochs": args.epochs, "score_trials": args.trials, "compile": args.compile}
     changed = {name: value for name, value in given.items() if value is not None}
     if args.adex is not None:
