@@ -14,7 +14,7 @@ class Pointwise(nn.Conv2d):
         y = torch.bmm(self.weight.flatten(1).expand(len(x), -1, -1), x.flatten(2))
         if self.bias is not None:
             y = y + self.bias[:, None]
-        return y.unflatten(2, x.shape[2:])
+        return y.view(len(x), -1, *x.shape[2:])
 
 
 class ConvBlock(nn.Sequential):
