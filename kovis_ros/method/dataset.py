@@ -150,9 +150,9 @@ def _resize(
 
 def in_network(points: NDArray[np.float32], crop: images.Crop) -> NDArray[np.float32]:
     """Landmarks (2, L, 3) in network coordinates; what the crop cuts off counts as not in the image."""
-    place: NDArray[np.float32] = images.to_network(points[..., :2], crop)
+    place = images.to_network(points[..., :2], crop)
     inside = (points[..., 2] > 0.0) & np.all(np.abs(place) < 1.0, axis=-1)
-    return np.concatenate([place, inside[..., None]], -1).astype(np.float32)
+    return np.asarray(np.concatenate([place, inside[..., None]], -1), np.float32)
 
 
 def blocks(image: NDArray[Any]) -> NDArray[Any]:
