@@ -127,7 +127,7 @@ def test_unknown_device_is_refused() -> None:
 
 
 def test_a_diverging_loss_ends_the_run(cache: Cache, tmp_path: Path) -> None:
-    def spoil(network: object, batch: object) -> object:
+    def spoil(network: object, batch: object, rng: object) -> object:
         return batch._replace(images=batch.images * float("nan"))  # type: ignore[attr-defined]
 
     with pytest.raises(TrainError, match="loss is nan at step 0: lower training.learning_rate"):

@@ -29,6 +29,7 @@ class Wire(NamedTuple):
 WIRE = {
     "sim": Wire(
         {**CAMERA, "/kovis/sim/trial": "kovis_msgs/msg/SimTrial", "/kovis/sim/motion": MOTION},
+        {"/kovis/sim/camera_fault": "std_msgs/msg/String"},
         services={"/kovis/sim/reset": "kovis_msgs/srv/SimReset"},
     ),
     "keypoint": Wire({**KEYPOINTS, "/kovis/overlay": IMAGE}, CAMERA),
