@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kovis_ros.method import geometry
+from kovis_ros.method.config import LANDMARKS
 
 Array = NDArray[np.float64]
-COUNT = 16  # of each object, in an order of which every beginning is well spread
+COUNT = LANDMARKS  # of each object, in an order of which every beginning is well spread
 VIEW_PX = 256
 EDGE_PX = 4  # so far inside an outline, where a pixel more or less is not another object
 BORDER = 0.10  # share of the picture's side along its border that a wrong mount may push out of sight

@@ -46,6 +46,7 @@ def test_settings_are_frozen() -> None:
         ({"axes": ["x", "x"]}, "name each commanded axis once"),
         ({"axes": []}, "name each commanded axis once"),
         ({"servo": {"converged_speed": 0.3}}, "servo.converged_speed 0.3 must be below"),
+        ({"model": {"keypoints": 17}}, "model.keypoints 17 is out of range: 2 to 16"),
         ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
     ],
 )

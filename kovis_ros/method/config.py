@@ -15,6 +15,9 @@ from kovis_ros.method.parsing import ConfigError, Range, Triple, build
 __all__ = ["ConfigError", "Task", "from_dict", "load_task", "share", "task_names", "to_dict"]
 
 
+LANDMARKS = 8  # of each object in a bag: enough for 16 keypoints; each costs 30 us a sample to write
+
+
 @dataclass(frozen=True)
 class TargetConfig:
     """The object that waits on the table; meshes are paths below ``kovis_sim/assets`` or absolute."""
@@ -279,6 +282,8 @@ def from_dict(data: Any, source: str = "task") -> Task:
         raise ConfigError(f"{source}: axes: {error}") from error
     if len(set(task.axes)) != len(task.axes) or not task.axes:
         raise ConfigError(f"{source}: axes {list(task.axes)}: name each commanded axis once")
+    if not 2 <= task.model.keypoints <= 2 * LANDMARKS:
+        raise ConfigError(f"{source}: model.keypoints {task.model.keypoints} is out of range: 2 to {2 * LANDMARKS}")
     loop = task.servo
     if not 0.0 < loop.converged_speed < loop.released_speed < 1.0:
         raise ConfigError(f"{source}: servo.converged_speed {loop.converged_speed} must be below servo.released_speed")
