@@ -78,7 +78,18 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
         task, weights = load_task("pick_mug"), tmp_path / "random.safetensors"
         checkpoint.save(weights, task, Network(task))
         program = (str(Path(__file__).with_name("oracle_graph.py")), str(weights))
-    words = ["servo", "pick_mug", "--trials", "2", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "r.json")]
+    words = [
+        "servo",
+        "pick_mug",
+        "--trials",
+        "2",
+        "--seed",
+        "2",
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+        str(tmp_path / "r.json"),
+    ]
     probe = Probe(ros_domain)
     try:
         answer = watched(probe, *words, program=program)
