@@ -41,7 +41,7 @@ WIRE = {
     ),
     "ur5": Wire(
         {**POSE, **ARM, "/joint_states": "sensor_msgs/msg/JointState"},
-        TWIST,
+        {**TWIST, "/kovis/status": "kovis_msgs/msg/ServoStatus"},
         {"/kovis/arm/stop": TRIGGER},
         {"/kovis/gripper": "kovis_msgs/action/Gripper", "/kovis/move_relative": "kovis_msgs/action/MoveRelative"},
     ),
