@@ -83,8 +83,6 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
         "pick_mug",
         "--trials",
         "2",
-        "--seed",
-        "2",
         "--out",
         str(tmp_path / "out"),
         "--json",

@@ -75,10 +75,7 @@ def test_a_fault_leaves_the_arm_at_rest(graph, proven, fault):
         measured = graph.stop_at(fault, watch_s=2.0)
         if fault.what not in ("servo", "*"):
             result = graph.ended(handle)
-            ends = {CODES[fault.stale], Servo.Result.CANCELLED}
-            if "killed" in fault.name:  # what a killed process held of the shared memory may keep the arm's word back
-                ends.add(Servo.Result.ROBOT_NOT_READY)
-            assert not result.success and result.error_code in ends, result
+            assert not result.success and result.error_code in (CODES[fault.stale], Servo.Result.CANCELLED), result
         graph.breaker.heal(fault)
         return measured
 
