@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kovis_ros.method import geometry
+from kovis_ros.method import geometry, images
 from kovis_ros.method.config import CameraConfig
 
 Array = NDArray[np.float64]
@@ -24,7 +24,7 @@ class StereoCamera(NamedTuple):
     @property
     def field_of_view_deg(self) -> float:
         """Across the image."""
-        return float(np.degrees(2.0 * np.arctan(0.5 * self.size / self.K[0, 0])))
+        return images.field_of_view(self.K, self.size)
 
     def eyes(self, world_T_tool0: Array) -> tuple[Array, Array]:
         """``world_T_left`` and ``world_T_right`` (4, 4), optical frames."""
