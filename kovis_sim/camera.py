@@ -33,18 +33,11 @@ class StereoCamera(NamedTuple):
         return centre @ geometry.inverse(half), centre @ half
 
 
-def intrinsics(field_of_view_deg: float, size: int) -> Array:
-    """K (3, 3) of a square image; the principal point is the image's centre."""
-    focal = 0.5 * size / np.tan(np.radians(field_of_view_deg) / 2.0)
-    centre = (size - 1) / 2.0
-    return np.array([[focal, 0.0, centre], [0.0, focal, centre], [0.0, 0.0, 1.0]])
-
-
 def nominal(config: CameraConfig) -> StereoCamera:
     """The camera as designed: middle of every range, mount exact."""
     mount = geometry.look_at(config.eye_m, config.look_at_m)
     return StereoCamera(
-        mount, intrinsics(sum(config.field_of_view_deg) / 2.0, config.size_px), config.baseline_m, config.size_px
+        mount, images.intrinsics(sum(config.field_of_view_deg) / 2.0, config.size_px), config.baseline_m, config.size_px
     )
 
 
@@ -53,5 +46,5 @@ def draw(config: CameraConfig, rng: np.random.Generator, scale: float = 1.0) -> 
     position = rng.uniform(-1.0, 1.0, 3) * config.position_error_m * scale
     turn = rng.uniform(-1.0, 1.0, 3) * np.radians(config.rotation_error_deg) * scale
     mount = geometry.look_at(config.eye_m, config.look_at_m) @ geometry.exp(np.concatenate([position, turn]))
-    K = intrinsics(rng.uniform(*config.field_of_view_deg), config.size_px)
+    K = images.intrinsics(rng.uniform(*config.field_of_view_deg), config.size_px)
     return StereoCamera(mount, K, float(rng.uniform(*config.baseline_range_m)), config.size_px)

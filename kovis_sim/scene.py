@@ -185,10 +185,10 @@ class Scene:
     def stereo(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Left and right image (H, W) uint8 of the scene as it is now."""
         self._stage.pose(self.world_T_tool0, self.opening_m, self.world_T_target)
-        shots = [self._stage.shoot(eye, self.camera, self.look) for eye in self.camera.eyes(self.world_T_tool0)]
-        self._pictures = (shots[0][1], shots[1][1])
-        left, right = shots[0][0], shots[1][0]
-        return self._sensor(left, right) if self._sensor else (left, right)
+        left, right = self._stage.shoot(self.camera.eyes(self.world_T_tool0), self.camera, self.look)
+        self._pictures = (left.picture, right.picture)
+        pair = left.image, right.image
+        return self._sensor(*pair) if self._sensor else pair
 
     def truth(self) -> Truth:
         """Depth, segmentation and label of the newest stereo pair; SceneError before the first one."""

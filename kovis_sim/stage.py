@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from kovis_ros.method import geometry
 from kovis_ros.method.config import ConfigError, Task
+from kovis_ros.method.images import intrinsics
 from kovis_sim import appearance, robot
 from kovis_sim.appearance import Look, Split
-from kovis_sim.camera import StereoCamera, intrinsics
+from kovis_sim.camera import StereoCamera
 from kovis_sim.cell import TABLE_HALF, pieces
-from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, farthest, in_both, moved, unproject
+from kovis_sim.landmarks import COUNT, DISTINCT, VIEW_PX, Landmarks, corners, in_both, inner, moved, spread, unproject
+from kovis_sim.shadows import Casters, Outline
 from kovis_sim.table import Plane
 from kovis_sim.world import Light, Picture, World
 
@@ -38,6 +40,13 @@ class Visual(NamedTuple):
     specular: float
     texture: NDArray[np.uint8] | None  # (256, 256); on the table in its own coordinates, see Look.table_to_texture
     world_T_shape: Array
+
+
+class Shot(NamedTuple):
+    """What one eye sees."""
+
+    image: NDArray[np.uint8]  # (H, W) with the table composed
+    picture: Picture  # its depth, and body numbers, -1: table or nothing
 
 
 class Stage:
@@ -61,9 +70,10 @@ class Stage:
         self._kinds[self.world.number("target")] = TARGET
         self._kinds[[self.world.number(link) for link in robot.LINKS]] = ROBOT
         self._poses: dict[str, Array] = {}
-        self._solids = {"target": [_corners(path) for path in pieces(task.target.collision) or [mesh]]}
-        self._solids |= {link: _convex_parts(robot.mesh_file(link)) for link in robot.LINKS}
-        self._solids |= {name: [_outline(*shape)] for name, shape in self.distractors.items()}
+        solids = {"target": [_corners(path) for path in pieces(task.target.collision) or [mesh]]}
+        solids |= {link: _convex_parts(robot.mesh_file(link)) for link in robot.LINKS}
+        solids |= {name: [_outline(*shape)] for name, shape in self.distractors.items()}
+        self._casters = Casters(solids)
 
     def _distractor(self, i: int) -> tuple[str, tuple[float, ...]]:
         """Kind and size of the i-th distractor, built."""
@@ -101,40 +111,42 @@ class Stage:
         for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
             self._put(link, pose)
 
-    def shoot(self, eye: Array, stereo: StereoCamera, look: Look) -> tuple[NDArray[np.uint8], Picture]:
-        """Image (H, W) with the table composed, and the picture with depth and body numbers (-1: table or nothing)."""
+    def shoot(self, eyes: Sequence[Array], stereo: StereoCamera, look: Look) -> list[Shot]:
+        """What cameras at ``eyes`` (4, 4) see of the bodies as they stand."""
+        outlines = self._casters.outlines(self._poses, look.light.direction) if look.light.shadow else []
+        return [self._compose(eye, stereo, look, outlines) for eye in eyes]
+
+    def _compose(self, eye: Array, stereo: StereoCamera, look: Look, outlines: list[Outline]) -> Shot:
         picture = self.world.render(eye, stereo.K, stereo.size, look.light)
         plane = Plane(eye, stereo.K, stereo.size)
         albedo = plane.albedo(look)
         table = plane.inside & (plane.depth < picture.depth)
-        light = plane.light(look.light, self._casters() if look.light.shadow else ())
-        grey = np.where(table, 255.0 * albedo * light, picture.grey)
+        grey = np.where(table, 255.0 * albedo * plane.light(look.light, outlines), picture.grey)
         grey = np.where((picture.body < 0) & ~table, SKY_GREY * albedo, grey)
         depth, body = np.where(table, plane.depth, picture.depth), np.where(table, -1, picture.body)
-        return np.clip(grey, 0, 255).astype(np.uint8), Picture(picture.grey, depth, body)
+        return Shot(np.clip(grey, 0, 255).astype(np.uint8), Picture(picture.grey, depth, body))
 
     def landmarks(self, stereo: StereoCamera, opening_m: float, target_T_tool0: Array) -> Landmarks:
         """What the nominal camera sees of target and gripper at the goal, spread over both."""
         self.pose(target_T_tool0, opening_m, np.eye(4))
+        for name in self.distractors:
+            self._put(name, geometry.pose((0.0, 0.0, -1.0)))  # they begin at the origin, inside the target
         eye, K = target_T_tool0 @ stereo.tool0_T_centre, intrinsics(stereo.field_of_view_deg, VIEW_PX)
         picture = self.world.render(eye, K, VIEW_PX, Light((0.0, 0.0, 1.0), 1.0, 0.0, 0.0, False))
         found = []
         for kind, frame in ((TARGET, np.eye(4)), (ROBOT, target_T_tool0)):
-            points = unproject(picture.depth, self.classes(picture) == kind, K)
-            points = points[in_both(points, stereo.baseline_m, K, VIEW_PX)]
+            points, mask = unproject(picture.depth, K), self.classes(picture) == kind
+            use = inner(mask)
+            weight, points = corners(points, mask)[use] ** DISTINCT, points[use]
+            seen = in_both(points, stereo.baseline_m, K, VIEW_PX)
+            weight, points = weight[seen], points[seen]
             if len(points) < COUNT:
                 raise ConfigError(
                     f"task {self.task.name}: both eyes see {len(points)} pixels of the "
                     f"{'target' if kind == TARGET else 'gripper'} at the goal: check goal, camera.eye_m and look_at_m"
                 )
-            found.append(moved(farthest(points, COUNT), geometry.inverse(frame) @ eye))
+            found.append(moved(spread(points, weight, COUNT), geometry.inverse(frame) @ eye))
         return Landmarks(*found)
-
-    def _casters(self) -> Iterator[list[Array]]:
-        """Of each body, the corners (n, 3) of its convex parts in the world."""
-        for name, parts in self._solids.items():
-            pose = self._poses[name]
-            yield [points @ pose[:3, :3].T + pose[:3, 3] for points in parts]
 
     def classes(self, picture: Picture) -> NDArray[np.uint8]:
         """(H, W) segmentation: 0 background, 1 target, 2 robot."""

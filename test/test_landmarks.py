@@ -1,18 +1,32 @@
-"""Landmarks: spread over both objects, seen where the camera sees them, the same in the bag."""
+"""Landmarks: at corners, spread over both objects, seen where the camera sees them, the same in the bag."""
 
 import numpy as np
 import pytest
 
 from kovis_ros.method import geometry
 from kovis_ros.method.config import load_task, task_names
-from kovis_sim.landmarks import COUNT, Landmarks, farthest, moved
+from kovis_ros.method.images import intrinsics
+from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, corners, moved, spread, unproject
 from kovis_sim.scene import Scene
 
 
-def test_each_is_farthest_from_all_before_it() -> None:
-    # on a line from 0 to 10 with mean 4: first 10, then 0, then the middle
+def test_the_heaviest_is_first_and_each_other_far_from_all_before_it() -> None:
+    # from 10, 0 is farthest; then 5 is five away from both, and 3 three, unless it weighs twice as much
     points = np.array([[0.0, 0, 0], [1, 0, 0], [3, 0, 0], [5, 0, 0], [5, 0, 0], [10, 0, 0]])
-    assert farthest(points, 3)[:, 0].tolist() == [10.0, 0.0, 5.0]
+    weight = np.array([1.0, 1, 1, 1, 1, 1.5])
+    assert spread(points, weight, 3)[:, 0].tolist() == [10.0, 0.0, 5.0]
+    weight[2] = 2.0
+    assert spread(points, weight + [0, 0, 0, 0, 0, 1.0], 3)[:, 0].tolist() == [10.0, 3.0, 0.0]
+
+
+def test_corners_are_at_the_corners_of_a_plate() -> None:
+    """A square plate facing the camera: strong at its corners, nothing along its edges and in its middle."""
+    depth = np.full((VIEW_PX, VIEW_PX), 0.5, np.float32)
+    mask = np.zeros(depth.shape, bool)
+    mask[80:180, 80:180] = True
+    found = corners(unproject(depth, intrinsics(60.0, VIEW_PX)), mask)
+    assert found[82, 82] == pytest.approx(found.max(), rel=0.3)
+    assert found[82, 130] < 0.01 * found[82, 82] and found[130, 130] < 1e-6 * found[82, 82]
 
 
 def test_projection_by_hand() -> None:

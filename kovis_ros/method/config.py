@@ -185,8 +185,8 @@ class LoopConfig:
     top_speed_mps: float = 0.020
     label_slope: float = 200.0  # 1/m, see method.motion
     acceleration_mps2: float = 0.20
-    converged_speed: float = 0.12
-    released_speed: float = 0.20  # hysteresis: above it the count starts again
+    converged_speed: float = 0.04
+    released_speed: float = 0.12  # hysteresis: above it the count starts again
     converged_images: int = 8
     confidence_low: float = 0.30  # below it the arm slows
     confidence_halt: float = 0.15  # below it the arm halts

@@ -50,6 +50,13 @@ def check(image: ArrayLike, name: str) -> NDArray[np.uint8]:
     return array
 
 
+def intrinsics(field_of_view_deg: float, size: int) -> NDArray[np.float64]:
+    """K (3, 3) of a square image; the principal point is the image's centre."""
+    focal = 0.5 * size / np.tan(np.radians(field_of_view_deg) / 2.0)
+    centre = (size - 1) / 2.0
+    return np.array([[focal, 0.0, centre], [0.0, focal, centre], [0.0, 0.0, 1.0]])
+
+
 def field_of_view(K: ArrayLike, side: float) -> float:
     """Degrees seen across ``side`` pixels at the focal length of intrinsics K (3, 3)."""
     return float(np.degrees(2.0 * np.arctan(0.5 * side / np.asarray(K, float)[0, 0])))

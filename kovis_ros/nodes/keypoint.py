@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from kovis_msgs.msg import Keypoints
 from kovis_ros import conversions
 from kovis_ros.method.config import load_task
-from kovis_ros.method.images import StereoKeypoints
+from kovis_ros.method.images import StereoKeypoints, intrinsics
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.nodes import overlay, spin
 from kovis_ros.nodes.diagnostics import OK, STALE, WARN, Diagnostics, Report, Window
@@ -75,8 +75,7 @@ class KeypointNode(Node):
         """The first inferences are slow (allocation, kernels chosen): not while an arm moves."""
         camera = self.policy.task.camera
         size = camera.size_px
-        focal = 0.5 * size / np.tan(np.radians(np.mean(camera.field_of_view_deg)) / 2.0)
-        K = np.array([[focal, 0, (size - 1) / 2], [0, focal, (size - 1) / 2], [0, 0, 1]])
+        K = intrinsics(float(np.mean(camera.field_of_view_deg)), size)
         noise = np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
         for _ in range(self.settings.warm_up):
             begun = time.perf_counter()
@@ -182,7 +181,7 @@ def fault_of(keypoints: StereoKeypoints) -> tuple[str, str] | None:
 
 def main() -> None:
     """Executable ``keypoint``."""
-    sys.exit(spin.main(KeypointNode))
+    sys.exit(spin.main(KeypointNode, niceness=spin.LONG_WORK))
 
 
 if __name__ == "__main__":
