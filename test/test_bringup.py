@@ -50,6 +50,9 @@ def test_default_graph_is_the_simulation():
     assert [name for name, process in found.items() if process.restart] == ["ur5"]
     profile = found["keypoint"].environment["FASTDDS_DEFAULT_PROFILES_FILE"]
     assert Path(profile).name == "fastdds.xml" and Path(profile).is_file()
+    for name in ("servo", "ur5"):  # a killed node's shared memory must not keep these two from each other
+        profile = found[name].environment["FASTDDS_DEFAULT_PROFILES_FILE"]
+        assert Path(profile).name == "fastdds_control.xml" and Path(profile).is_file()
 
 
 def test_real_arm_has_nothing_simulated():

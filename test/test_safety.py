@@ -98,16 +98,20 @@ def test_a_network_that_gives_no_numbers(graph, proven, node, stale):
     proven(experiment, fault)
 
 
+def cancelled(graph, fault, handle):
+    """Cancel a goal that is under way, and measure."""
+    moment = time.monotonic()
+    handle.cancel_goal_async()
+    measured = graph.measure(fault.name, moment)
+    assert graph.client.result(handle).error_code == Servo.Result.CANCELLED
+    return measured
+
+
 def test_a_cancelled_goal(graph, proven):
     fault = Fault("action cancelled", "client", "")
 
     def experiment():
-        handle = graph.under_way(SEED)
-        moment = time.monotonic()
-        handle.cancel_goal_async()
-        measured = graph.measure(fault.name, moment)
-        assert graph.client.result(handle).error_code == Servo.Result.CANCELLED
-        return measured
+        return cancelled(graph, fault, graph.under_way(SEED))
 
     proven(experiment, fault)
 
@@ -119,11 +123,7 @@ def test_a_second_goal_is_refused_and_the_first_goes_on(graph, proven):
         handle = graph.under_way(SEED)
         second = graph.client.offer(Servo.Goal(task="pick_mug"))
         assert not second.accepted and graph.channel.speed() > 0.0
-        moment = time.monotonic()
-        handle.cancel_goal_async()
-        measured = graph.measure(fault.name, moment)
-        assert graph.client.result(handle).error_code == Servo.Result.CANCELLED
-        return measured
+        return cancelled(graph, fault, handle)
 
     proven(experiment, fault)
 

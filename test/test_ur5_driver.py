@@ -107,6 +107,21 @@ def test_twists_that_were_there_before_the_loop_move_nothing_until_they_pause():
     assert stage.arm.twist.any()
 
 
+def test_a_sender_that_was_found_late_moves_nothing_until_it_pauses(stage):
+    """The time until DDS finds a sender of twists is no pause of the twists."""
+    assert not stage.loop.trouble
+    stage.loop.meet()
+    stage.arm.calls.clear()
+    stage.run(1.0, [0, 0, 0.02, 0, 0, 0])
+    assert set(stage.arm.calls) == {"kick"} and "has just been found: pause the twists" in stage.loop.trouble
+    stage.run(0.4)
+    stage.run(0.1, [0, 0, 0.02, 0, 0, 0])
+    assert stage.arm.twist.any()
+    stage.loop.meet()  # one more sender does not stop a motion that another commands
+    stage.run(0.1, [0, 0, 0.02, 0, 0, 0])
+    assert stage.arm.twist.any() and not stage.loop.trouble
+
+
 def test_without_setpoints_the_arm_rests_within_the_timeout(stage):
     stage.run(0.1, [0.0, 0.0, 0.02, 0, 0, 0])
     assert stage.loop.mode == Mode.FOLLOWING and stage.arm.twist.any()

@@ -12,6 +12,7 @@ from kovis_ros.bringup.arguments import settle
 from kovis_ros.method.config import load_task, share
 
 Value = bool | int | float | str
+IMAGES, CONTROL = "fastdds.xml", "fastdds_control.xml"  # DDS profiles
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # several processes share few cores
 
 
@@ -63,12 +64,13 @@ def identity(values: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _node(
-    values: Mapping[str, str], name: str, parameters: Mapping[str, Value], module: str = "", **more: object
-) -> Process:
+    values: Mapping[str, str], name: str, parameters: Mapping[str, Value], module: str = "", profile: str = IMAGES,
+    **more: object,
+) -> Process:  # fmt: skip
     """A node of ours: common parameter files, log level and DDS profile."""
     files = [str(share("config", "nodes.yaml"))] + ([values["params_file"]] if values["params_file"] else [])
     own = dict(parameters) | ({"use_sim_time": True} if values["use_sim_time"] == "true" else {})
-    environment = {"FASTDDS_DEFAULT_PROFILES_FILE": str(share("config", "fastdds.xml"))}
+    environment = {"FASTDDS_DEFAULT_PROFILES_FILE": str(share("config", profile))}
     process = Process(
         name, ("python3", "-m", module or f"kovis_ros.nodes.{name}"), "kovis_ros", name,
         "/" + values["namespace"].strip("/"), own, tuple(files), log_level=values["log_level"],
@@ -118,7 +120,7 @@ def _camera(values: Mapping[str, str]) -> list[Process]:
     if values["camera"] != "realsense_ros":
         return []
     settings = str(share("config", "realsense.yaml"))
-    environment = {"FASTDDS_DEFAULT_PROFILES_FILE": str(share("config", "fastdds.xml"))}
+    environment = {"FASTDDS_DEFAULT_PROFILES_FILE": str(share("config", IMAGES))}
     return [
         Process(
             "camera", ("ros2", "run", "realsense2_camera", "realsense2_camera_node"), "realsense2_camera",
@@ -138,13 +140,13 @@ def _servo(values: Mapping[str, str]) -> Process:
         parameters["command_frame"] = "base"
     if values["robot"] == "none" or values["backend"] != "rtde":
         parameters["require_arm"] = False
-    return _node(values, "servo", parameters, environment=ONE_THREAD, remaps=remaps)
+    return _node(values, "servo", parameters, profile=CONTROL, environment=ONE_THREAD, remaps=remaps)
 
 
 def _arm(values: Mapping[str, str]) -> Process:
     address = identity(values)[1] if values["robot"] == "sim" else values["robot_ip"]
     parameters: dict[str, Value] = {"robot_ip": address, "tcp_offset_m": load_task(values["task"]).tcp_offset_m}
-    return _node(values, "ur5", parameters, restart=True, required=False)
+    return _node(values, "ur5", parameters, profile=CONTROL, restart=True, required=False)
 
 
 def _description() -> Process:

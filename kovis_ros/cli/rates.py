@@ -13,7 +13,7 @@ import numpy as np
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.graph import identity
 from kovis_ros.bringup.supervisor import GraphError, Supervisor
-from kovis_ros.cli.servo import READY_S, isolate, launch_arguments
+from kovis_ros.cli.servo import READY_S, add_graph, simulated
 from kovis_ros.method.config import ConfigError, load_task
 
 if TYPE_CHECKING:
@@ -39,22 +39,15 @@ class Row(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis rates`."""
-    parser.add_argument("task", nargs="?", default="pick_mug", help="name of a task, or its YAML file")
-    parser.add_argument("graph", nargs="*", metavar="NAME:=VALUE", help="arguments of the graph, as of servo.launch.py")
+    add_graph(parser, "of the first trial", "logs (default: out/rates-TASK)")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long, 2 to 50 (default: 20)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first trial (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for logs (default: out/rates-TASK)")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when all bars are met, 1 otherwise."""
     if not 2.0 <= args.seconds <= 50.0:
         raise ConfigError(f"--seconds {args.seconds}: give 2 to 50, the controller remembers a minute")
-    given = launch_arguments(args)
-    values = bringup.settle(given)
-    if values["robot"] != "sim" or values["backend"] != "rtde":
-        raise ConfigError("kovis rates measures at the simulated controller: robot:=sim backend:=rtde alone")
-    isolate(values)
+    given, values = simulated(args)
     rows = measure(args, given, values)
     for row in rows:
         verdict = "" if row.met is None else "met" if row.met else "MISSED"

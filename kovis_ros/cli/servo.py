@@ -29,15 +29,18 @@ PICTURED = 5  # trials with pictures
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis servo`."""
-    parser.add_argument("task", nargs="?", default="pick_mug", help="name of a task, or its YAML file")
-    parser.add_argument("graph", nargs="*", metavar="NAME:=VALUE", help="arguments of the graph, as of servo.launch.py")
+    add_graph(parser, "of the first trial, the next has the next", "pictures and logs (default: out/servo-TASK)")
     parser.add_argument("--trials", type=int, default=5, help="simulated trials; 0 waits for goals (default: 5)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the first trial, the next has the next (default: 0)"
-    )
-    parser.add_argument("--out", type=Path, help="folder for pictures and logs (default: out/servo-TASK)")
     parser.add_argument("--attach", action="store_true", help="start nothing: run the trials on a graph that runs")
     parser.add_argument("--arguments", action="store_true", help="list the arguments of the graph and end")
+
+
+def add_graph(parser: argparse.ArgumentParser, seed: str, out: str) -> None:
+    """What every command that runs a graph takes: task, arguments of the graph, seed and folder."""
+    parser.add_argument("task", nargs="?", default="pick_mug", help="name of a task, or its YAML file")
+    parser.add_argument("graph", nargs="*", metavar="NAME:=VALUE", help="arguments of the graph, as of servo.launch.py")
+    parser.add_argument("--seed", type=int, default=0, help=f"{seed} (default: 0)")
+    parser.add_argument("--out", type=Path, help=f"folder for {out}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,6 +84,20 @@ def launch_arguments(args: argparse.Namespace) -> dict[str, str]:
             raise ConfigError(f"argument {word!r} is unknown: give NAME:=VALUE, see kovis servo --arguments")
         given[name] = value
     return given
+
+
+def simulated(args: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
+    """The graph's arguments as given and settled, isolated; ConfigError unless controller and arm are simulated."""
+    cli.at_least(0, seed=args.seed)
+    given = launch_arguments(args)
+    values = bringup.settle(given)
+    if values["robot"] != "sim" or values["backend"] != "rtde":
+        raise ConfigError(
+            f"robot:={values['robot']} backend:={values['backend']}: this looks into and breaks the simulated "
+            "controller, give robot:=sim backend:=rtde or leave both out"
+        )
+    isolate(values)
+    return given, values
 
 
 def isolate(values: dict[str, str]) -> None:

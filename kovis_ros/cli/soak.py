@@ -11,29 +11,22 @@ import numpy as np
 
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.graph import identity
-from kovis_ros.cli.servo import isolate, launch_arguments
+from kovis_ros.cli.servo import add_graph, simulated
 from kovis_ros.method.config import ConfigError, load_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis soak`."""
-    parser.add_argument("task", nargs="?", default="pick_mug", help="name of a task, or its YAML file")
-    parser.add_argument("graph", nargs="*", metavar="NAME:=VALUE", help="arguments of the graph, as of servo.launch.py")
+    add_graph(parser, "of trials and of the choice of faults", "logs (default: out/soak-TASK)")
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (default: 30)")
-    parser.add_argument("--seed", type=int, default=0, help="of trials and of the choice of faults (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for logs (default: out/soak-TASK)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="also write the report as Markdown")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when every fault left the arm at rest, nothing leaked and nobody died; 1 otherwise."""
-    if args.minutes <= 0 or args.seed < 0:
-        raise ConfigError(f"--minutes {args.minutes} and --seed {args.seed}: give more than 0, and 0 or more")
-    given = launch_arguments(args)
-    values = bringup.settle(given)
-    if values["robot"] != "sim" or values["backend"] != "rtde":
-        raise ConfigError("kovis soak breaks things: it runs with robot:=sim backend:=rtde alone")
-    isolate(values)
+    if args.minutes <= 0:
+        raise ConfigError(f"--minutes {args.minutes} is out of range: give more than 0")
+    given, values = simulated(args)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     report = soak(args, given, values)

@@ -24,6 +24,7 @@ Array = npt.NDArray[np.float64]
 RECOVERY_TRIES = 5
 LONGEST_TICK_S = 0.02
 STARTED = "the arm node has just started: pause the twists to go on"
+JOINED = "a sender of twists has just been found: pause the twists to go on"
 
 
 class Mode(Enum):
@@ -83,6 +84,11 @@ class ArmLoop:
         """A setpoint came that was not valid: whoever sends it has not paused."""
         with self._lock:
             self._disturb(now)
+
+    def meet(self) -> None:
+        """A sender of twists was found, perhaps in the middle of a motion: that it was not heard was no pause."""
+        if self.mode == Mode.STANDING:
+            self._hold(self.held or JOINED)
 
     def _disturb(self, now: float) -> None:
         self._busy_s, self._quiet_s = now, 0.0

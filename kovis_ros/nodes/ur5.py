@@ -38,6 +38,7 @@ STUCK_S, STUCK_RECOVERING_S = 1.0, 10.0
 WATCH_PERIOD_S = 0.02
 PUBLISH_EVERY = 2  # periods: 62.5 Hz
 STATUS_PERIOD_S = 0.1
+DISCOVERY_S = 10.0  # senders of twists found in this time after the start may have been sending before it
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -70,6 +71,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         )
         self.rejected = {"frame or value": 0, "stale": 0, "future": 0}
         self.servo_goals: list[bytes] = []
+        self.senders, self.started_s = 0, 0.0
         self.servo_seen_s = -1e9
         self.lateness_ms = Window(1250)
         self._status: tuple[Any, ...] = ()
@@ -84,7 +86,7 @@ class Ur5Node(Node):  # type: ignore[misc]
             self.gripper.connect()
         self._wire()
         self.arm.connect()  # arms the watchdog: the thread must feed it from now on
-        self._beat_s = time.monotonic()
+        self._beat_s = self.started_s = time.monotonic()
         self._thread.start()
         self._watcher.start()
         self.get_logger().info(f"ready: {settings.arm} {self.arm.version} at {settings.robot_ip}")
@@ -95,7 +97,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         self.poses = self.create_publisher(PoseStamped, "tcp_pose", 1)
         self.statuses = self.create_publisher(ArmStatus, "arm_status", LATCHED)
         self._joints = JointState(name=list(JOINT_NAMES))
-        self.create_subscription(TwistStamped, "twist", self.on_twist, 1)
+        self.twists = self.create_subscription(TwistStamped, "twist", self.on_twist, 1)
         self.create_subscription(GoalStatusArray, "servo/_action/status", self.on_servo_goals, LATCHED)
         self.create_subscription(ServoStatus, "status", self.on_servo_status, 1)
         self.create_service(Trigger, "arm/stop", self.on_stop)
@@ -108,6 +110,7 @@ class Ur5Node(Node):  # type: ignore[misc]
 
     def on_twist(self, message: TwistStamped) -> None:
         """Hand a valid twist to the loop; count what is not."""
+        self.meet_senders()
         age_s = self.get_clock().now().nanoseconds * 1e-9 - conversions.stamp_from_msg(message.header.stamp) * 1e-9
         if age_s > self.settings.setpoint_timeout_s:
             self._reject("stale", f"twist is {1e3 * age_s:.0f} ms old")
@@ -118,6 +121,15 @@ class Ur5Node(Node):  # type: ignore[misc]
                 self.loop.follow(conversions.twist_from_msg(message, "tool0"), time.monotonic())
             except ValueError as error:
                 self._reject("frame or value", str(error))
+
+    def meet_senders(self) -> None:
+        """While nodes find each other after the start, hold when a sender of twists joins."""
+        if time.monotonic() - self.started_s > DISCOVERY_S:
+            return
+        senders = self.count_publishers(self.twists.topic_name)
+        if senders > self.senders:
+            self.loop.meet()
+        self.senders = senders
 
     def on_servo_goals(self, message: GoalStatusArray) -> None:
         """Remember which goals of the servo are active: they own gripper and relative moves."""
@@ -203,6 +215,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         status = (reading.robot_mode, reading.safety_mode, reading.program_running, trouble, moving)
         if status != self._status or now - self._status_s > STATUS_PERIOD_S:
             self._status, self._status_s = status, now
+            self.meet_senders()
             self.statuses.publish(self._status_message(reading, trouble, moving, stamp))
 
     def _status_message(self, reading: Reading, trouble: str, moving: bool, stamp: Any) -> ArmStatus:
