@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import synthetic
 
-from kovis_ros.method import dataset
-from kovis_ros.method.dataset import Cache, DataError, build_cache
+from kovis_ros.method import packing
+from kovis_ros.method.dataset import Cache, build_cache
+from kovis_ros.method.packing import DataError
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +34,15 @@ def test_labels_are_the_majority_of_each_block() -> None:
     segmentation[0, :2, :2] = [[1, 1], [1, 0]]
     segmentation[0, :2, 2:4] = [[2, 0], [0, 0]]
     segmentation[1, :2, :2] = [[1, 2], [1, 2]]  # two votes each: the higher class
-    assert dataset.majority(segmentation)[:, 0, :2].tolist() == [[1, 0], [2, 0]]
+    assert packing.majority(segmentation)[:, 0, :2].tolist() == [[1, 0], [2, 0]]
 
 
 def test_depth_is_the_mean_of_the_pixels_of_the_class() -> None:
     segmentation, depth = np.zeros((2, 128, 128), np.uint8), np.full((2, 128, 128), 9000, np.uint16)
     segmentation[0, :2, :2] = [[1, 1], [1, 0]]
     depth[0, :2, :2] = [[1000, 1300], [0, 9000]]  # 0 is unknown
-    labels = dataset.majority(segmentation)
-    assert dataset.block_depth(depth, segmentation, labels)[0, 0, :2].tolist() == [1150, 9000]
+    labels = packing.majority(segmentation)
+    assert packing.block_depth(depth, segmentation, labels)[0, 0, :2].tolist() == [1150, 9000]
 
 
 def test_a_larger_image_is_cropped_as_on_the_robot() -> None:
@@ -51,7 +52,7 @@ def test_a_larger_image_is_cropped_as_on_the_robot() -> None:
         np.pad(a.repeat(3, -1).repeat(3, -2), [(0, 0)] * (a.ndim - 2) + [(48, 48), (232, 232)])
         for a in (sample.left, sample.right, sample.depth, sample.segmentation)
     ]
-    packed = dataset.pack(
+    packed = packing.pack(
         sample._replace(left=grow[0], right=grow[1], depth=grow[2], segmentation=grow[3], K=K), (53.0, 63.0)
     )
     assert packed["images"].shape == (2, 128, 128) and packed["mask"].shape == (2, 128, 128)
