@@ -119,6 +119,7 @@ def summarise(task: Task, trials: Sequence[Trial]) -> dict[str, object]:
         "touched_rate": sum(t.touched for t in trials) / count,
         "position_error_m": _spread([t.final_m for t in trials]),
         "rotation_error_rad": _spread([t.final_rad for t in trials]),
+        "tilt_rad": _spread([t.tilt_rad for t in trials]),
         "steps": _spread([t.steps for t in trials]),
         "time_s": _spread([t.time_s for t in trials]),
     }

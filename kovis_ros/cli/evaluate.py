@@ -56,7 +56,7 @@ def report(summary: dict[str, Any]) -> str:
     """The summary in lines for people."""
     low, high = (100.0 * value for value in summary["wilson95"])
     position, rotation = summary["position_error_m"], summary["rotation_error_rad"]
-    steps, time = summary["steps"], summary["time_s"]
+    tilt, steps, time = summary["tilt_rad"], summary["steps"], summary["time_s"]
     degrees, percent = 57.29577951308232, 100.0 * summary["success_rate"]
     return "\n".join(
         [
@@ -67,6 +67,7 @@ def report(summary: dict[str, Any]) -> str:
             f"position error     median {1e3 * position['median']:.2f} mm, p90 {1e3 * position['p90']:.2f} mm",
             f"rotation error     median {degrees * rotation['median']:.2f} deg, "
             f"p90 {degrees * rotation['p90']:.2f} deg",
+            f"tilt               median {degrees * tilt['median']:.2f} deg (axes that are not commanded)",
             f"steps              median {steps['median']:.0f}, p90 {steps['p90']:.0f}",
             f"time               median {time['median']:.1f} s, p90 {time['p90']:.1f} s",
         ]
