@@ -35,14 +35,18 @@ class Look(NamedTuple):
     light: Light
     target: Surface
     gripper: Surface
+    held: Surface | None  # None: an empty hand
     distractors: tuple[Surface, ...]
     background: NDArray[np.float32] | None  # (256, 256) albedo 0..1 of the table, None for plain
     table_to_texture: NDArray[np.float64]  # (2, 3) affine: table x, y in metres -> texture pixels
     table_grey: float
 
 
-def draw(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> Look:
-    """A random look; ``test`` lights come from lower elevations and backgrounds from patterns that training lacks."""
+def draw(config: AppearanceConfig, rng: np.random.Generator, split: Split, holding: bool = False) -> Look:
+    """A random look; ``test`` lights come from lower elevations and backgrounds from patterns that training lacks.
+
+    ``holding``: with paint for a held object, drawn last: an empty hand's look does not depend on it.
+    """
     textured = rng.random(2 + config.distractors) < config.texture_probability
     surfaces = [_surface(rng, bool(flag)) for flag in textured]
     background = None
@@ -54,15 +58,9 @@ def draw(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> Lo
     turn = rng.uniform(-np.pi, np.pi)
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     affine = np.column_stack([matrix, rng.uniform(0, SIDE, 2) - matrix @ np.array([0.5, 0.0])])
-    return Look(
-        _light(config, rng, split),
-        surfaces[0],
-        surfaces[1],
-        tuple(surfaces[2:]),
-        background,
-        affine,
-        float(rng.uniform(0.1, 1.0)),
-    )
+    light, table_grey = _light(config, rng, split), float(rng.uniform(0.1, 1.0))
+    held = _surface(rng, bool(rng.random() < config.texture_probability)) if holding else None
+    return Look(light, surfaces[0], surfaces[1], held, tuple(surfaces[2:]), background, affine, table_grey)
 
 
 def _surface(rng: np.random.Generator, textured: bool) -> Surface:

@@ -19,8 +19,9 @@ TABLE_HALF = (0.7, 0.7, 0.02)
 
 
 def pieces(pattern: str) -> list[Path]:
-    """Convex pieces of a collision glob, sorted."""
-    return sorted(robot.ASSETS.glob(pattern)) if pattern else []
+    """Convex pieces of a collision glob below the assets, or absolute; sorted."""
+    path = robot.ASSETS / pattern
+    return sorted(path.parent.glob(path.name)) if pattern else []
 
 
 class Cell:
@@ -34,19 +35,31 @@ class Cell:
         self.world.add_robot("robot", robot.URDF)
         self.world.set_friction("robot", 0.8)
         self.world.add_mesh("target", None, pieces(task.target.collision), task.target.mass_kg, friction=0.6)
+        self._tool = ["robot"]  # what is moved by the arm
+        if task.held.mesh:
+            self.world.add_mesh("held", None, pieces(task.held.collision), task.held.mass_kg, friction=0.3)
+            self.world.pass_through("held", "robot")
+            self._tool.append("held")
         self._opening = gripper.STROKE_M
 
-    def place(self, q: ArrayLike, opening_m: float, world_T_target: ArrayLike) -> None:
-        """Put everything somewhere, at rest."""
+    def place(self, q: ArrayLike, opening_m: float, world_T_target: ArrayLike, tool0_T_held: Array) -> None:
+        """Put everything somewhere, at rest; without a held object its pose is of no account."""
         self.world.set_joints("robot", robot.joint_targets(q, opening_m))
         self.world.set_pose("target", world_T_target)
+        if "held" in self._tool:
+            self.world.set_pose("held", kinematics.forward(q) @ tool0_T_held)
         self._opening = opening_m
 
-    def touching(self, q: ArrayLike, opening_m: float, world_T_target: ArrayLike) -> bool:
-        """Would the robot touch the target or the table there?"""
-        self.place(q, opening_m, world_T_target)
+    def grip(self, tool0_T_held: Array) -> None:
+        """Hold the held object where it is in the hand, with the force of the grip."""
+        if "held" in self._tool:
+            self.world.attach("held", "robot", "tool0", tool0_T_held, self.task.held.grip_force_n)
+
+    def touching(self, q: ArrayLike, opening_m: float, world_T_target: ArrayLike, tool0_T_held: Array) -> bool:
+        """Would the robot or what it holds touch the target or the table there?"""
+        self.place(q, opening_m, world_T_target, tool0_T_held)
         self.world.find_contacts()
-        return bool(self.world.contacts("robot", "target") or self.world.contacts("robot", "table"))
+        return any(self.world.contacts(tool, other) for tool in self._tool for other in ("target", "table"))
 
     def follow(self, q: ArrayLike, opening_m: float, dt: float, force_n: float = 40.0) -> None:
         """Drive arm (rad) and gripper (m) towards a state for ``dt`` seconds."""
@@ -74,12 +87,13 @@ class Cell:
             targets[f"{side}_tip_joint"], targets[f"{side}_inner_joint"] = -float(turn), float(turn)
 
     def contact_force(self) -> float:
-        """Sum of contact forces between the robot and all else, N."""
-        return sum(c.force_n for other in ("target", "table") for c in self.world.contacts("robot", other))
+        """Sum of contact forces between robot, held object and all else, N."""
+        pairs = [(tool, other) for tool in self._tool for other in ("target", "table")]
+        return sum(c.force_n for pair in pairs for c in self.world.contacts(*pair))
 
     def penetration_m(self) -> float:
-        """Deepest penetration of the target by robot or table, metres."""
-        points = self.world.contacts("robot", "target") + self.world.contacts("target", "table")
+        """Deepest penetration of the target by robot, held object or table, metres."""
+        points = [c for body in (*self._tool, "table") for c in self.world.contacts(body, "target")]
         return max((-c.distance_m for c in points), default=0.0)
 
     def opening_m(self) -> float:

@@ -12,31 +12,33 @@ import numpy as np
 from kovis_ros.method import geometry
 from kovis_ros.method.config import CompletionStep
 from kovis_sim import gripper
+from kovis_sim.success import progress
 
 if TYPE_CHECKING:
     from kovis_sim.scene import Scene
 
 TICK_S = 0.02
 GRIPPER_MPS = 0.100
-PENETRATION_M = 0.002  # deeper than this is no grasp but a fault of the simulation
 
 
 class Outcome(NamedTuple):
     """What the completion did."""
 
     success: bool
-    raised_m: float  # of the target, relative to where it stood
+    distance_m: float  # height gained by the target, or depth of the held object below the rim: the least while held
+    lateral_m: float  # of the held object from the goal's axis
     penetration_m: float
+    force_n: float  # greatest contact force
 
 
 def run(scene: Scene) -> Outcome:
     """Run the task's completion steps on the scene's cell, then hold and judge."""
     scene.settle()
-    stood = scene.world_T_target.copy()
+    stood_m = float(scene.world_T_target[2, 3])
     motion = Motion(scene)
     for step in scene.task.completion:
         motion.step(step)
-    return motion.judge(stood)
+    return motion.judge(stood_m)
 
 
 class Motion:
@@ -44,17 +46,20 @@ class Motion:
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.q, self.opening_m = scene, scene.q, scene.opening_m
+        self.greatest_n = 0.0
 
-    def hold(self) -> None:
-        """One tick of where the arm was told to be."""
-        self.scene.follow(self.q, self.opening_m, TICK_S)
+    def hold(self) -> float:
+        """One tick of where the arm was told to be; the contact force, N."""
+        force_n = self.scene.follow(self.q, self.opening_m, TICK_S)
+        self.greatest_n = max(self.greatest_n, force_n)
+        return force_n
 
     def step(self, step: CompletionStep) -> None:
         """One step, then a pause for things to settle."""
         if step.gripper_m is not None:
             self.grip(step.gripper_m)
         if step.move_m is not None:
-            self.move(np.asarray(step.move_m, float), step.speed_mps)
+            self.move(np.asarray(step.move_m, float), step.speed_mps, step.force_limit_n)
         for _ in range(round(step.settle_s / TICK_S)):
             self.hold()
 
@@ -66,20 +71,22 @@ class Motion:
             self.opening_m = float(value)
             self.hold()
 
-    def move(self, displacement_m: np.ndarray, speed_mps: float) -> None:
-        """Move the tcp along a displacement (3,) in tool0."""
-        start = self.scene.world_T_tcp
+    def move(self, displacement_m: np.ndarray, speed_mps: float, force_limit_n: float) -> None:
+        """Move the tcp along a displacement (3,) in tool0, until the contact force has changed by the limit."""
+        start, before_n = self.scene.world_T_tcp, self.scene.cell.contact_force()
         ticks = max(int(np.ceil(np.linalg.norm(displacement_m) / speed_mps / TICK_S)), 1)
         for share in np.linspace(0.0, 1.0, ticks + 1)[1:]:
             self.q = self.scene.solve(start @ geometry.pose(displacement_m * share), self.q)
-            self.hold()
+            if abs(self.hold() - before_n) > force_limit_n > 0.0:
+                return
 
-    def judge(self, stood: np.ndarray) -> Outcome:
-        """Is the target higher by the distance asked for, and does it stay so while nothing moves?"""
+    def judge(self, stood_m: float) -> Outcome:
+        """Has the task's distance been gained, and does it stay so while nothing moves?"""
         wanted, scene = self.scene.task.success, self.scene
-        lowest = np.inf
+        now, lowest = progress(scene, stood_m), np.inf
         for _ in range(round(wanted.hold_s / TICK_S)):
             self.hold()
-            lowest = min(lowest, float(scene.world_T_target[2, 3] - stood[2, 3]))
-        depth = scene.cell.penetration_m()
-        return Outcome(lowest >= wanted.distance_m and depth <= PENETRATION_M, lowest, depth)
+            now = progress(scene, stood_m)
+            lowest = min(lowest, now.distance_m)
+        least = now._replace(distance_m=lowest)
+        return Outcome(least.enough(wanted, self.greatest_n), *least, self.greatest_n)

@@ -1,4 +1,4 @@
-"""Places on target and gripper that keypoints learn to find, and where the camera sees them.
+"""Places on target and tool that keypoints learn to find, and where the camera sees them.
 
 They come from the CAD models alone: of what the nominal camera sees at the goal, points far from each other at the
 corners of outlines and edges. On a plain surface a keypoint can only be guessed: two points in the middle of the palm
@@ -17,7 +17,7 @@ from kovis_ros.method import geometry
 from kovis_ros.method.config import LANDMARKS
 
 Array = NDArray[np.float64]
-COUNT = LANDMARKS  # of each object, in an order of which every beginning is well spread
+COUNT = LANDMARKS  # of target and of tool, in an order of which every beginning is well spread
 VIEW_PX = 256
 EDGE_PX = 4  # so far inside an outline, where a pixel more or less is not another object
 CORNER_PX = 4.0  # standard deviation of the window that corners are looked for in
@@ -26,16 +26,27 @@ BORDER = 0.10  # share of the picture's side along its border that a wrong mount
 
 
 class Landmarks(NamedTuple):
-    """Points in the frames of their objects."""
+    """Points in the frames of their objects.
+
+    With an empty hand the tool's all lie on the gripper. With an object in the hand every other one, beginning with
+    the first, lies on that object and moves with its pose in the hand: they tell what decides an insertion, where its
+    leading end is. The gripper's tell how the camera is turned to the axes that are commanded; a tilted object cannot.
+    """
 
     target: Array  # (COUNT, 3) in the target frame
-    tool: Array  # (COUNT, 3) in tool0
+    tool: Array  # (COUNT, 3) in the frame of the held object where ``held``, else in tool0
+    held: NDArray[np.bool_]  # (COUNT,)
 
     def project(
-        self, world_T_target: Array, world_T_tool0: Array, eyes: tuple[Array, Array], K: Array, size: int
+        self, poses: tuple[Array, Array, Array], eyes: tuple[Array, Array], K: Array, size: int
     ) -> NDArray[np.float32]:
-        """(2, 2 COUNT, 3): x and y in pixels of left and right image, and 1 where that lies in the image, else 0."""
-        world = np.vstack([moved(self.target, world_T_target), moved(self.tool, world_T_tool0)])
+        """(2, 2 COUNT, 3): x and y in pixels of left and right image, and 1 where that lies in the image, else 0.
+
+        ``poses``: of target, tool0 and held object in the world.
+        """
+        target, tool0, held = poses
+        tool = np.where(self.held[:, None], moved(self.tool, held), moved(self.tool, tool0))
+        world = np.vstack([moved(self.target, target), tool])
         seen = np.stack([moved(world, geometry.inverse(eye)) @ K.T for eye in eyes])
         pixel = seen[..., :2] / np.maximum(seen[..., 2:], 1e-6)
         inside = (seen[..., 2] > 0.0) & np.all((pixel > -0.5) & (pixel < size - 0.5), axis=-1)
@@ -99,3 +110,31 @@ def spread(points: Array, weight: Array, count: int) -> Array:
 def moved(points: Array, a_T_b: Array) -> Array:
     """Points (n, 3) of frame b in frame a."""
     return points @ a_T_b[:3, :3].T + a_T_b[:3, 3]
+
+
+class View(NamedTuple):
+    """A picture of the nominal camera."""
+
+    points: Array  # (S, S, 3) of its pixels, camera frame
+    baseline_m: float
+    K: Array
+
+    def choose(
+        self, mask: NDArray[np.bool_], count: int, corner: Array | None = None, lead: Array | None = None
+    ) -> Array:
+        """Points (count, 3) of an object with pixels ``mask`` (S, S), in the camera's frame.
+
+        corner: (S, S) as ``corners`` gives it for the object alone, where others hide parts of it and draw outlines
+        that are not its own. lead: (3,); only that half of the pixels counts which is nearer to this point.
+        ValueError when both eyes see fewer than ``count`` pixels.
+        """
+        corner = corners(self.points, mask) if corner is None else corner
+        use = inner(mask)
+        points, weight = self.points[use], corner[use] ** DISTINCT
+        use = in_both(points, self.baseline_m, self.K, len(mask))
+        if lead is not None and use.any():
+            away = np.linalg.norm(points - lead, axis=1)
+            use &= away <= np.median(away[use])
+        if use.sum() < count:
+            raise ValueError(f"both eyes see {use.sum()} pixels and {count} landmarks are wanted")
+        return spread(points[use], weight[use], count)

@@ -1,4 +1,4 @@
-"""Meshes made by code: a parametric mug and the parts of a two-finger gripper with hooked fingertips.
+"""Meshes made by code: a parametric mug, a two-finger gripper with hooked fingertips, and what ``parts`` makes.
 
 ``python -m kovis_sim.meshes`` writes them to ``kovis_sim/assets``. Metres; convex pieces beside each visual mesh.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from kovis_sim import parts
 from kovis_sim.gripper import FINGERTIP, INNER_KNUCKLE, OUTER_LINK, PEG, Bar
 
 ASSETS = Path(__file__).parent / "assets"
@@ -192,10 +193,33 @@ def write_gripper(folder: Path) -> None:
         write_obj(folder / f"fingertip_piece_{i}.obj", piece)
 
 
-def main() -> None:
+def write_object(folder: Path, name: str, mesh: trimesh.Trimesh, pieces: Sequence[trimesh.Trimesh]) -> None:
+    """Visual mesh of an object and its convex pieces beside it."""
+    write_obj(folder / f"{name}.obj", mesh)
+    for i, piece in enumerate(pieces):
+        write_obj(folder / f"{name}_piece_{i:02d}.obj", piece)
+
+
+def write_shaft_and_bearing(folder: Path) -> None:
+    """What ``insert_shaft`` needs."""
+    bearing, shaft = parts.Bearing(), parts.shaft_mesh(parts.Shaft())
+    write_object(folder, "bearing", parts.bearing_mesh(bearing), parts.bearing_pieces(bearing))
+    write_object(folder, "shaft", shaft, [parts.inset(shaft)])
+
+
+def write_plug_and_screw(folder: Path) -> None:
+    """What ``insert_plug`` needs."""
+    screw, plug = parts.screw_parts(parts.Screw()), parts.Plug()
+    write_object(folder, "screw", trimesh.util.concatenate(screw), [parts.inset(part) for part in screw])
+    write_object(folder, "plug", parts.plug_mesh(plug), parts.plug_pieces(plug))
+
+
+def main(folder: Path = ASSETS) -> None:
     """Write every mesh of the package."""
-    write_mug(ASSETS / "mug", Mug())
-    write_gripper(ASSETS / "gripper")
+    write_mug(folder / "mug", Mug())
+    write_gripper(folder / "gripper")
+    write_shaft_and_bearing(folder / "bearing")
+    write_plug_and_screw(folder / "screw")
 
 
 if __name__ == "__main__":

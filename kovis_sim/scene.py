@@ -5,6 +5,7 @@ Convention: world = base of the arm; the table's top is z = 0. The tcp is tool0 
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from kovis_ros.method import geometry, kinematics, motion
 from kovis_ros.method.config import Task
 from kovis_ros.method.sensor import InfraredSensor
-from kovis_sim import appearance, camera, completion, robot
+from kovis_sim import appearance, camera, completion, hand, mesh_check, robot, starts
 from kovis_sim.appearance import Split
 from kovis_sim.cell import Cell
 from kovis_sim.stage import Stage, Visual
@@ -32,7 +33,7 @@ class Truth(NamedTuple):
     depth: NDArray[np.uint16]  # (2, H, W) 0.1 mm
     segmentation: NDArray[np.uint8]  # (2, H, W): 0 background, 1 target, 2 robot
     displacement: Array  # (d,) metres, rotation scaled
-    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then gripper: x, y in pixels, 1 where in the image
+    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then tool: x, y in pixels, 1 where in the image
 
 
 class Scene:
@@ -43,14 +44,17 @@ class Scene:
         self.task, self.split = task, split
         self._sensor: InfraredSensor | None = None
         self._senses = sensor
+        mesh_check.check(task)
         self.cell = Cell(task)
         self._stage = Stage(task, split)
         self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
         self.target_T_goal = geometry.pose_rpy(task.goal.position_m, np.radians(task.goal.rpy_deg))
         self.opening_m = task.held.grip_m
-        target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp)
-        self.landmarks = self._stage.landmarks(camera.nominal(task.camera), self.opening_m, target_T_tool0)
+        target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp @ hand.nominal(task.held))
+        nominal = camera.nominal(task.camera)
+        self.landmarks = self._stage.landmarks(nominal, self.opening_m, target_T_tool0, self.target_T_goal)
         self._pictures: tuple[Picture, Picture] | None = None
+        self._check_goal()
         self.seed(seed)
 
     def close(self) -> None:
@@ -74,15 +78,32 @@ class Scene:
         self.start()
 
     def place_target(self) -> None:
-        """Put the target somewhere on the table."""
+        """Put the target somewhere on the table, and what is held somehow into the hand."""
         (x0, x1), (y0, y1) = self.task.target.position_range_m
         yaw = np.radians(self.rng.uniform(*self.task.target.yaw_range_deg))
-        position = (self.rng.uniform(x0, x1), self.rng.uniform(y0, y1), 0.0)
-        self.world_T_target = geometry.pose_rpy(position, (0.0, 0.0, yaw))
-        self.world_T_goal = self.world_T_target @ self.target_T_goal
+        x, y = self.rng.uniform(x0, x1), self.rng.uniform(y0, y1)
+        self._place(x, y, yaw, hand.draw(self.task.held, self.rng))
+
+    def _place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
+        """Target at a place of the table (m, rad), object in the hand, arm at the goal."""
+        self.world_T_target = geometry.pose_rpy((x, y, 0.0), (0.0, 0.0, yaw))
+        self.tcp_T_held = tcp_T_held
+        self._world_T_held_goal = self.world_T_target @ self.target_T_goal
+        self.world_T_goal = hand.tcp_goal(self.task, self._world_T_held_goal, tcp_T_held)
         self.goal_q = self.solve(self.world_T_goal, np.asarray(robot.READY_Q))
-        self.q, self.touched = self.goal_q, False
-        self.opening_m = self.task.held.grip_m
+        self.q, self.touched, self.opening_m = self.goal_q, False, self.task.held.grip_m
+
+    def _check_goal(self) -> None:
+        """SceneError unless the goal is in reach and free with the target at any corner of its range."""
+        (x0, x1), (y0, y1) = self.task.target.position_range_m
+        for x, y, yaw in product((x0, x1), (y0, y1), np.radians(self.task.target.yaw_range_deg)):
+            where = f"task {self.task.name}: goal with the target at ({x:.2f}, {y:.2f}) m, {np.degrees(yaw):.0f} deg"
+            try:
+                self._place(x, y, float(yaw), hand.nominal(self.task.held))
+            except kinematics.Unreachable as error:
+                raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
+            if self.touching(self.q):
+                raise SceneError(f"{where} is in collision: raise goal.position_m or check the collision pieces")
 
     def new_camera(self, scale: float = 1.0) -> None:
         """Another camera, its mount wrong by up to ``scale`` times the task's range."""
@@ -90,7 +111,7 @@ class Scene:
 
     def new_look(self) -> None:
         """Another light, other paint, another background."""
-        self.look = appearance.draw(self.task.appearance, self.rng, self.split)
+        self.look = appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh))
         self._stage.dress(self.look, self.rng, self.world_T_target)
         if self._senses:
             self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
@@ -98,24 +119,11 @@ class Scene:
     def start(self) -> None:
         """Put the arm at a start pose from which a straight line to the goal touches nothing."""
         for _ in range(200):
-            world_T_tcp = self.world_T_goal @ geometry.exp(self._start_displacement())
+            world_T_tcp = self.world_T_goal @ geometry.exp(starts.displacement(self.task, self.rng))
             if self._clear(world_T_tcp):
                 self.q = self.solve(world_T_tcp, self.goal_q)
                 return
         raise SceneError(f"task {self.task.name}: no start pose reaches the goal freely: check goal and rollout ranges")
-
-    def _start_displacement(self) -> Array:
-        """Displacement (6,) from the goal of a start: 20-60 mm and up to 20 deg on the commanded axes."""
-        ranges = self.task.rollout
-        commanded = motion.axis_indices(self.task.axes)
-        unit = self.rng.normal(size=6)
-        unit[[i for i in range(6) if i not in commanded]] = 0.0
-        unit[:3] *= self.rng.uniform(*ranges.start_distance_m) / max(np.linalg.norm(unit[:3]), 1e-9)
-        limit = np.radians(ranges.start_rotation_deg)
-        unit[3:] *= limit * self.rng.uniform(0.0, 1.0) / max(np.linalg.norm(unit[3:]), 1e-9)
-        tilt = np.radians(ranges.tilt_deg)
-        unit[3:] += [0.0 if i in commanded else self.rng.uniform(-tilt, tilt) for i in (3, 4, 5)]
-        return unit
 
     def _clear(self, world_T_tcp: Array, count: int = 10) -> bool:
         """Is the straight line from a tcp pose to the goal free, and within reach?"""
@@ -130,7 +138,7 @@ class Scene:
 
     def touching(self, q: ArrayLike) -> bool:
         """Would the robot touch anything with these joint positions?"""
-        return self.cell.touching(q, self.opening_m, self.world_T_target)
+        return self.cell.touching(q, self.opening_m, self.world_T_target, self._tcp @ self.tcp_T_held)
 
     def solve(self, world_T_tcp: Array, near: Array) -> Array:
         """Joint positions (6,) nearest to ``near`` that bring the tcp to a pose; ``kinematics.Unreachable``."""
@@ -147,6 +155,11 @@ class Scene:
         """Pose of the tool centre point."""
         return self.world_T_tool0 @ self._tcp
 
+    @property
+    def world_T_held(self) -> Array:
+        """Pose of the held object; of the tcp where nothing is held."""
+        return self.world_T_tcp @ self.tcp_T_held
+
     def put(self, world_T_tcp: ArrayLike) -> None:
         """Put the tcp somewhere; ``kinematics.Unreachable`` when the arm cannot."""
         self.q = self.solve(np.asarray(world_T_tcp, float), self.q)
@@ -158,7 +171,7 @@ class Scene:
 
     def displacement(self) -> Array:
         """Label (d,): what leads to the goal on the commanded axes, metres."""
-        return motion.displacement(self._tcp_T_goal(), self.task.axes, self.task.symmetry)
+        return motion.displacement(self._held_T_goal(), self.task.axes, self.task.symmetry, self.tcp_T_held)
 
     def error(self) -> tuple[float, float]:
         """(m, rad) over the commanded axes modulo the task's symmetry."""
@@ -166,10 +179,10 @@ class Scene:
 
     def tilt(self) -> float:
         """Rotation error, rad, that the commanded axes cannot remove."""
-        return motion.tilt(self._tcp_T_goal(), self.task.axes, self.task.symmetry)
+        return motion.tilt(self._held_T_goal(), self.task.axes, self.task.symmetry, self.tcp_T_held)
 
-    def _tcp_T_goal(self) -> Array:
-        return geometry.inverse(self.world_T_tcp) @ self.world_T_goal
+    def _held_T_goal(self) -> Array:
+        return geometry.inverse(self.world_T_held) @ self._world_T_held_goal
 
     # -- images -------------------------------------------------------------------------------------------------
     @property
@@ -184,7 +197,7 @@ class Scene:
 
     def stereo(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Left and right image (H, W) uint8 of the scene as it is now."""
-        self._stage.pose(self.world_T_tool0, self.opening_m, self.world_T_target)
+        self._stage.pose(self.world_T_tool0, self.opening_m, self.world_T_target, self.world_T_held)
         left, right = self._stage.shoot(self.camera.eyes(self.world_T_tool0), self.camera, self.look)
         self._pictures = (left.picture, right.picture)
         pair = left.image, right.image
@@ -196,8 +209,8 @@ class Scene:
             raise SceneError("no stereo pair yet: call stereo() before truth()")
         depth = np.stack([np.clip(p.depth * 1e4, 0, 65535).astype(np.uint16) for p in self._pictures])
         classes = np.stack([self._stage.classes(p) for p in self._pictures])
-        eyes = self.camera.eyes(self.world_T_tool0)
-        points = self.landmarks.project(self.world_T_target, self.world_T_tool0, eyes, self.K, self.camera.size)
+        poses = self.world_T_target, self.world_T_tool0, self.world_T_held
+        points = self.landmarks.project(poses, self.camera.eyes(self.world_T_tool0), self.K, self.camera.size)
         return Truth(depth, classes, self.displacement(), points)
 
     # -- physics ------------------------------------------------------------------------------------------------
@@ -206,22 +219,25 @@ class Scene:
         self.cell.follow(q, opening_m, dt)
         self.q, self.world_T_target = self.cell.q(), self.cell.world.pose("target")
         self.opening_m = self.cell.opening_m()
+        if self.task.held.mesh:
+            self.tcp_T_held = geometry.inverse(self.world_T_tcp) @ self.cell.world.pose("held")
         return self.cell.contact_force()
 
     def settle(self) -> None:
         """Put the cell where the scene is, before ``follow``."""
-        self.cell.place(self.q, self.opening_m, self.world_T_target)
+        tool0_T_held = self._tcp @ self.tcp_T_held
+        self.cell.place(self.q, self.opening_m, self.world_T_target, tool0_T_held)
+        self.cell.grip(tool0_T_held)
 
     def complete(self) -> bool:
         """Run the completion motion with contacts; did the task succeed? Nothing may have been touched before."""
-        if self.touched:
-            return False
-        return completion.run(self).success
+        return not self.touched and completion.run(self).success
 
     # -- for another renderer -----------------------------------------------------------------------------------
     def visuals(self) -> list[Visual]:
         """Every shape of the picture, with its paint and pose."""
-        return self._stage.visuals(self.look, self.world_T_tool0, self.opening_m, self.world_T_target)
+        poses = self.world_T_tool0, self.opening_m, self.world_T_target, self.world_T_held
+        return self._stage.visuals(self.look, *poses)
 
     def cameras(self) -> dict[str, tuple[Array, Array, int]]:
         """Of the left and right imager: ``world_T_camera`` (optical), K and size in pixels."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,13 +13,13 @@ import trimesh
 from numpy.typing import NDArray
 
 from kovis_ros.method import geometry
-from kovis_ros.method.config import ConfigError, Task
+from kovis_ros.method.config import ConfigError, HeldConfig, TargetConfig, Task
 from kovis_ros.method.images import intrinsics
 from kovis_sim import appearance, robot
 from kovis_sim.appearance import Look, Split
 from kovis_sim.camera import StereoCamera
 from kovis_sim.cell import TABLE_HALF, pieces
-from kovis_sim.landmarks import COUNT, DISTINCT, VIEW_PX, Landmarks, corners, in_both, inner, moved, spread, unproject
+from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, View, corners, moved, unproject
 from kovis_sim.shadows import Casters, Outline
 from kovis_sim.table import Plane
 from kovis_sim.world import Light, Picture, World
@@ -55,22 +55,21 @@ class Stage:
     def __init__(self, task: Task, split: Split) -> None:
         self.task = task
         self.world = World(gravity=False)
-        mesh = robot.ASSETS / task.target.mesh
-        if not task.target.mesh or not mesh.is_file():
-            raise ConfigError(
-                f"task {task.name}: target.mesh {task.target.mesh!r} is no file in {robot.ASSETS}: add it"
-            )
-        self.world.add_mesh("target", mesh)
+        self.world.add_mesh("target", robot.ASSETS / task.target.mesh)
         for link in robot.LINKS:
             self.world.add_mesh(link, robot.mesh_file(link))
         self.distractors = {f"distractor_{i}": self._distractor(i) for i in range(task.appearance.distractors)}
+        self._objects: dict[str, TargetConfig | HeldConfig] = {"target": task.target}
+        if task.held.mesh:
+            self._objects["held"] = task.held
+            self.world.add_mesh("held", robot.ASSETS / task.held.mesh)
         self._images = appearance.skins(split)
         self._textures = _load_textures(self.world, self._images)
         self._kinds = np.full(len(self.world) + 1, BACKGROUND, np.uint8)  # of a body's number; -1 is the last
         self._kinds[self.world.number("target")] = TARGET
-        self._kinds[[self.world.number(link) for link in robot.LINKS]] = ROBOT
+        self._kinds[[self.world.number(body) for body in (*robot.LINKS, *(self._objects.keys() - {"target"}))]] = ROBOT
         self._poses: dict[str, Array] = {}
-        solids = {"target": [_corners(path) for path in pieces(task.target.collision) or [mesh]]}
+        solids = {name: [_corners(path) for path in pieces(item.collision)] for name, item in self._objects.items()}
         solids |= {link: _convex_parts(robot.mesh_file(link)) for link in robot.LINKS}
         solids |= {name: [_outline(*shape)] for name, shape in self.distractors.items()}
         self._casters = Casters(solids)
@@ -88,6 +87,8 @@ class Stage:
     def dress(self, look: Look, rng: np.random.Generator, world_T_target: Array) -> None:
         """Paint everything and strew the distractors around the target, clear of the gripper's way."""
         self._paint("target", look.target)
+        if look.held is not None:
+            self._paint("held", look.held)
         for link in robot.LINKS:
             self._paint(link, look.gripper)
         for name, surface in zip(self.distractors, look.distractors, strict=True):
@@ -105,9 +106,11 @@ class Stage:
         self._poses[name] = pose
         self.world.set_pose(name, pose)
 
-    def pose(self, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> None:
-        """Put target and gripper where they are now."""
+    def pose(self, world_T_tool0: Array, opening_m: float, world_T_target: Array, world_T_held: Array) -> None:
+        """Put target, gripper and held object where they are now."""
         self._put("target", world_T_target)
+        if "held" in self._objects:
+            self._put("held", world_T_held)
         for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
             self._put(link, pose)
 
@@ -126,33 +129,66 @@ class Stage:
         depth, body = np.where(table, plane.depth, picture.depth), np.where(table, -1, picture.body)
         return Shot(np.clip(grey, 0, 255).astype(np.uint8), Picture(picture.grey, depth, body))
 
-    def landmarks(self, stereo: StereoCamera, opening_m: float, target_T_tool0: Array) -> Landmarks:
-        """What the nominal camera sees of target and gripper at the goal, spread over both."""
-        self.pose(target_T_tool0, opening_m, np.eye(4))
-        for name in self.distractors:
-            self._put(name, geometry.pose((0.0, 0.0, -1.0)))  # they begin at the origin, inside the target
+    def landmarks(
+        self, stereo: StereoCamera, opening_m: float, target_T_tool0: Array, target_T_held: Array
+    ) -> Landmarks:
+        """What the nominal camera sees of target, gripper and held object at the goal, spread over each.
+
+        A held object and target and fingers hide parts of each other: corners are then looked for on each alone. The
+        held object's landmarks lie on the half of it that leads. ConfigError when there is too little to see.
+        """
+        self.pose(target_T_tool0, opening_m, np.eye(4), target_T_held)
+        self._hide(self.distractors)  # they begin at the origin, inside the target
         eye, K = target_T_tool0 @ stereo.tool0_T_centre, intrinsics(stereo.field_of_view_deg, VIEW_PX)
-        picture = self.world.render(eye, K, VIEW_PX, Light((0.0, 0.0, 1.0), 1.0, 0.0, 0.0, False))
-        found = []
-        for kind, frame in ((TARGET, np.eye(4)), (ROBOT, target_T_tool0)):
-            points, mask = unproject(picture.depth, K), self.classes(picture) == kind
-            use = inner(mask)
-            weight, points = corners(points, mask)[use] ** DISTINCT, points[use]
-            seen = in_both(points, stereo.baseline_m, K, VIEW_PX)
-            weight, points = weight[seen], points[seen]
-            if len(points) < COUNT:
+        picture = self._nominal(eye, K)
+        view, kinds = View(unproject(picture.depth, K), stereo.baseline_m, K), self.classes(picture)
+
+        def choose(what: str, target_T_object: Array, *how: Any) -> Array:
+            try:
+                return moved(view.choose(*how), geometry.inverse(target_T_object) @ eye)
+            except ValueError as error:
                 raise ConfigError(
-                    f"task {self.task.name}: both eyes see {len(points)} pixels of the "
-                    f"{'target' if kind == TARGET else 'gripper'} at the goal: check goal, camera.eye_m and look_at_m"
-                )
-            found.append(moved(spread(points, weight, COUNT), geometry.inverse(frame) @ eye))
-        return Landmarks(*found)
+                    f"task {self.task.name}: of the {what} at the goal {error}: check goal, camera.eye_m and look_at_m"
+                ) from error
+
+        if "held" not in self._objects:
+            target = choose("target", np.eye(4), kinds == TARGET, COUNT)
+            gripper = choose("gripper", target_T_tool0, kinds == ROBOT, COUNT)
+            return Landmarks(target, gripper, np.zeros(COUNT, bool))
+        target = choose("target", np.eye(4), kinds == TARGET, COUNT, self._corners_alone("target", eye, K))
+        in_hand, lead = picture.body == self.world.number("held"), (geometry.inverse(eye) @ target_T_held)[:3, 3]
+        held, tool = np.arange(COUNT) % 2 == 0, np.empty((COUNT, 3))
+        tool[held] = choose(
+            "held object", target_T_held, in_hand, COUNT // 2, self._corners_alone("held", eye, K), lead
+        )
+        tool[~held] = choose("gripper", target_T_tool0, (kinds == ROBOT) & ~in_hand, COUNT // 2)
+        return Landmarks(target, tool, held)
+
+    def _nominal(self, eye: Array, K: Array) -> Picture:
+        """Shapes alone, as one eye sees them."""
+        return self.world.render(eye, K, VIEW_PX, Light((0.0, 0.0, 1.0), 1.0, 0.0, 0.0, False))
+
+    def _corners_alone(self, name: str, eye: Array, K: Array) -> Array:
+        """Corners (S, S) of one body with nothing before it."""
+        poses = dict(self._poses)
+        self._hide(poses.keys() - {name})
+        picture = self._nominal(eye, K)
+        for other, pose in poses.items():
+            self._put(other, pose)
+        return corners(unproject(picture.depth, K), picture.body == self.world.number(name))
+
+    def _hide(self, names: Iterable[str]) -> None:
+        """Put bodies far below the table."""
+        for name in names:
+            self._put(name, geometry.pose((0.0, 0.0, -1.0)))
 
     def classes(self, picture: Picture) -> NDArray[np.uint8]:
         """(H, W) segmentation: 0 background, 1 target, 2 robot."""
         return np.asarray(self._kinds[picture.body])
 
-    def visuals(self, look: Look, world_T_tool0: Array, opening_m: float, world_T_target: Array) -> list[Visual]:
+    def visuals(
+        self, look: Look, world_T_tool0: Array, opening_m: float, world_T_target: Array, world_T_held: Array
+    ) -> list[Visual]:
         """See ``Scene.visuals``."""
         grey, table = look.table_grey, None
         if look.background is not None:
@@ -165,6 +201,9 @@ class Stage:
 
         mesh = robot.ASSETS / self.task.target.mesh
         shapes.append(Visual("target", mesh, "", (), *skin(look.target), world_T_target))
+        if look.held is not None:
+            mesh = robot.ASSETS / self.task.held.mesh
+            shapes.append(Visual("held", mesh, "", (), *skin(look.held), world_T_held))
         for link, pose in robot.gripper_poses(world_T_tool0, opening_m).items():
             shapes.append(Visual(link, robot.mesh_file(link), "", (), *skin(look.gripper), pose))
         for (name, (kind, size)), surface in zip(self.distractors.items(), look.distractors, strict=True):

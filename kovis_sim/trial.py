@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from kovis_sim.completion import PENETRATION_M
 from kovis_sim.scene import Scene
 from kovis_sim.shared_state import NAN, ArmState
+from kovis_sim.success import past_goal_m, progress
 
 BLOCKED_M = 0.002  # fingers this far from where they should be are held apart by something
 CLOSING_M = 0.002  # a gripper asked to move by more than this has begun its completion motion
+PUSHING_M = 0.005  # so has an arm that came as near to the goal as this and has gone on past it by as much
 
 
 class Trial:
@@ -20,7 +21,8 @@ class Trial:
         self.start_error = scene.error()
         self.stood_m = float(scene.world_T_target[2, 3])
         self.start_opening_m = scene.opening_m
-        self.touched = self.completed = False
+        self.touched = self.completed = self._near = self._pushing = False
+        self.greatest_n = 0.0  # contact force
         self.contacts = 0  # physics steps with contact
         self.force_n, self.blocked_opening_m = 0.0, NAN
         self._held_s = 0.0
@@ -38,10 +40,17 @@ class Trial:
 
     def _score(self, arm: ArmState, dt: float) -> None:
         self.contacts += round(dt * 1e3) if self.force_n > 0.0 else 0
-        closing = abs(arm.opening_target_m - self.start_opening_m) > CLOSING_M
-        self.touched = self.touched or (self.force_n > 0.0 and not closing)
+        self.touched = self.touched or (self.force_n > 0.0 and not self._completing(arm))
+        self.greatest_n = max(self.greatest_n, self.force_n)
         wanted = self.scene.task.success
-        raised = float(self.scene.world_T_target[2, 3]) - self.stood_m
-        good = raised >= wanted.distance_m and self.scene.cell.penetration_m() <= PENETRATION_M
+        good = progress(self.scene, self.stood_m).enough(wanted, self.greatest_n)
         self._held_s = self._held_s + dt if good and not self.touched else 0.0
         self.completed = self.completed or self._held_s >= wanted.hold_s
+
+    def _completing(self, arm: ArmState) -> bool:
+        """Does the completion motion run: the gripper is asked to move, or the arm pushes from where it aligned?"""
+        if self.scene.task.success.kind == "lift":
+            return abs(arm.opening_target_m - self.start_opening_m) > CLOSING_M
+        self._near = self._near or self.scene.error()[0] <= PUSHING_M
+        self._pushing = self._pushing or (self._near and past_goal_m(self.scene) > PUSHING_M)
+        return self._pushing

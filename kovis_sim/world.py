@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,31 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kovis_ros.method import geometry
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what PyBullet's C++ side prints at import and connection off the user's terminal."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept, null = [os.dup(1), os.dup(2)], os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        yield
-    finally:
-        for number, copy in enumerate(kept, start=1):
-            os.dup2(copy, number)
-            os.close(copy)
-        os.close(null)
-
+from kovis_sim import opengl
+from kovis_sim.quiet import quiet
 
 with quiet():
     import pybullet
     from pybullet_utils.bullet_client import BulletClient
 
 Array = NDArray[np.float64]
-NEAR_M, FAR_M = 0.03, 4.0
 
 
 class Light(NamedTuple):
@@ -76,6 +56,8 @@ class World:
             self._bullet = BulletClient(pybullet.DIRECT)
         self._bodies: dict[str, int] = {}
         self._joints: dict[str, dict[str, int]] = {}
+        self._links: dict[str, dict[str, int]] = {}
+        self._grips: dict[str, int] = {}
         self.step_s = step_s
         self._bullet.setPhysicsEngineParameter(
             fixedTimeStep=step_s, numSolverIterations=50, deterministicOverlappingPairs=1
@@ -124,13 +106,14 @@ class World:
         bullet = self._bullet
         body = bullet.loadURDF(str(urdf), useFixedBase=True, flags=pybullet.URDF_USE_INERTIA_FROM_FILE)
         self._bodies[name] = body
-        joints = {}
+        joints, links = {}, {}
         for index in range(bullet.getNumJoints(body)):
             info = bullet.getJointInfo(body, index)
             bullet.changeDynamics(body, index, linearDamping=0.0, angularDamping=0.0, jointDamping=0.0)
             if info[2] == pybullet.JOINT_REVOLUTE:
                 joints[info[1].decode()] = index
-        self._joints[name] = joints
+            links[info[12].decode()] = index
+        self._joints[name], self._links[name] = joints, links
 
     def set_friction(self, name: str, friction: float) -> None:
         """Friction coefficient of every link of a body."""
@@ -174,13 +157,11 @@ class World:
 
     def render(self, world_T_camera: ArrayLike, K: ArrayLike, size: int, light: Light) -> Picture:
         """Square picture of a camera (optical frame, z forward, y down) with intrinsics K, principal point centred."""
-        camera_T_world = geometry.inverse(world_T_camera)
-        view = np.diag([1.0, -1.0, -1.0, 1.0]) @ camera_T_world
         _, _, rgba, buffer, body = self._bullet.getCameraImage(
             size,
             size,
-            view.T.ravel().tolist(),
-            _projection(np.asarray(K, float), size),
+            opengl.view(world_T_camera),
+            opengl.projection(K, size),
             lightDirection=[10.0 * v for v in light.direction],
             lightColor=[1, 1, 1],
             lightDistance=2.0,
@@ -192,8 +173,7 @@ class World:
         )
         grey = np.asarray(rgba, np.uint8).reshape(size, size, 4)[..., 0].copy()
         z = np.asarray(buffer, np.float32).reshape(size, size)
-        depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * z)
-        return Picture(grey, depth, np.asarray(body, np.int32).reshape(size, size))
+        return Picture(grey, opengl.metres(z), np.asarray(body, np.int32).reshape(size, size))
 
     # -- physics ------------------------------------------------------------------------------------------------
     def set_joints(self, name: str, positions: dict[str, float]) -> None:
@@ -223,6 +203,25 @@ class World:
         for _ in range(count):
             self._bullet.stepSimulation()
 
+    def attach(self, name: str, holder: str, link: str, link_T_body: ArrayLike, force_n: float) -> None:
+        """Hold a body at a pose of a link, with no more than a force; a new hold takes the place of an old one."""
+        if name in self._grips:
+            self._bullet.removeConstraint(self._grips[name])
+        body_T_link = geometry.inverse(link_T_body)
+        grip = self._bullet.createConstraint(
+            self._bodies[holder], self._links[holder][link], self._bodies[name], -1, pybullet.JOINT_FIXED, [0, 0, 0],
+            [0, 0, 0], body_T_link[:3, 3].tolist(), [0, 0, 0, 1], geometry.quaternion(body_T_link[:3, :3]).tolist(),
+        )  # fmt: skip
+        self._bullet.changeConstraint(grip, maxForce=force_n)
+        self._grips[name] = grip
+
+    def pass_through(self, a: str, b: str) -> None:
+        """Let two bodies overlap without contact: what is held, and what holds it."""
+        bullet, (i, j) = self._bullet, (self._bodies[a], self._bodies[b])
+        for k in range(-1, bullet.getNumJoints(i)):
+            for m in range(-1, bullet.getNumJoints(j)):
+                bullet.setCollisionFilterPair(i, j, k, m, 0)
+
     def find_contacts(self) -> None:
         """Bring the contact list up to date after bodies were moved by hand."""
         self._bullet.performCollisionDetection()
@@ -244,12 +243,3 @@ class World:
             urdf.write(f'<robot name="body"><link name="body">{inertia}{look}{solid}</link></robot>')
             urdf.flush()
             return int(self._bullet.loadURDF(urdf.name, useFixedBase=mass_kg == 0.0))
-
-
-def _projection(K: Array, size: int) -> list[float]:
-    """OpenGL projection (16,), column major, of intrinsics whose pixel (0, 0) is the centre of the first pixel."""
-    fx, fy = 2.0 * K[0, 0] / size, 2.0 * K[1, 1] / size
-    cx, cy = 2.0 * (K[0, 2] + 0.5) / size - 1.0, 1.0 - 2.0 * (K[1, 2] + 0.5) / size
-    a, b = -(FAR_M + NEAR_M) / (FAR_M - NEAR_M), -2.0 * FAR_M * NEAR_M / (FAR_M - NEAR_M)
-    matrix = np.array([[fx, 0, -cx, 0], [0, fy, -cy, 0], [0, 0, a, b], [0, 0, -1, 0]])
-    return list(matrix.T.ravel())

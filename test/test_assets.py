@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kovis_ros.method import geometry, kinematics
+from kovis_ros.method.config import load_task, task_names
 from kovis_sim import gripper, meshes, robot
 from kovis_sim.cell import pieces
 from kovis_sim.world import World
@@ -14,8 +15,7 @@ def vertices(path):
 
 
 def test_committed_meshes_are_those_the_code_makes(tmp_path):
-    meshes.write_mug(tmp_path / "mug", meshes.Mug())
-    meshes.write_gripper(tmp_path / "gripper")
+    meshes.main(tmp_path)
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.obj"))
     assert made == sorted(p.relative_to(meshes.ASSETS) for p in meshes.ASSETS.rglob("*.obj"))
     for name in made:
@@ -23,10 +23,13 @@ def test_committed_meshes_are_those_the_code_makes(tmp_path):
         assert new.shape == old.shape and np.abs(np.sort(new, 0) - np.sort(old, 0)).max() < 2e-6, name
 
 
-def test_triangle_budget():
+@pytest.mark.parametrize("name", task_names())
+def test_triangle_budget(name):
+    task = load_task(name)
+    objects = [meshes.ASSETS / item.mesh for item in (task.target, task.held) if item.mesh]
     counts = [
         len([line for line in path.read_text().splitlines() if line.startswith("f ")])
-        for path in (meshes.ASSETS / "mug" / "mug.obj", *(robot.mesh_file(link) for link in robot.LINKS))
+        for path in (*objects, *(robot.mesh_file(link) for link in robot.LINKS))
     ]
     assert sum(counts) <= 6000
 

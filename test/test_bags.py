@@ -268,6 +268,17 @@ def test_only_settings_that_reach_the_messages_count(tmp_path: Path, sections: d
         bags.begin(folder, changed(**sections))
 
 
+def test_a_setting_that_came_later_does_not_set_an_older_bag_apart(tmp_path: Path) -> None:
+    task = to_dict(load_task("pick_mug"))
+    del task["held"]["rotation_range_deg"]
+    folder = tmp_path / "bag"
+    bags.begin(folder, RECORDING._replace(task_yaml=yaml.safe_dump(task)))
+    bags.write_shard(bags.shard_path(folder, 0), shard_samples(0), AXES)
+    bags.begin(folder, changed())
+    with pytest.raises(BagError, match=r"held.rotation_range_deg \[2.0, 2.0, 2.0\] -> \[0.0, 0.0, 0.0\]"):
+        bags.begin(folder, changed(held={"rotation_range_deg": [0.0, 0.0, 0.0]}))
+
+
 def test_a_recording_that_fails_before_its_first_shard_leaves_nothing(tmp_path: Path) -> None:
     def attempt(folder: Path, shards: int) -> None:
         with bags.begun(folder):

@@ -134,7 +134,11 @@ def test_what_cannot_be_is_one_line_exit_2_and_nothing_written(
     ("settings", "code", "text"),
     [
         ("target: {mesh: cup.obj}", 2, "target.mesh 'cup.obj' is no file in"),
-        ("target: {mesh: mug/mug.obj, position_range_m: [[2.0, 2.1], [0.0, 0.1]]}", 1, "keep the wrist within"),
+        (
+            "target: {mesh: mug/mug.obj, collision: mug/piece_*.obj, position_range_m: [[2.0, 2.1], [0.0, 0.1]]}",
+            1,
+            "keep the wrist within",
+        ),
     ],
 )
 def test_a_task_that_cannot_be_built_leaves_no_bag(

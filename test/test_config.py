@@ -47,12 +47,26 @@ def test_settings_are_frozen() -> None:
         ({"axes": []}, "name each commanded axis once"),
         ({"servo": {"converged_speed": 0.3}}, "servo.converged_speed 0.3 must be below"),
         ({"model": {"keypoints": 17}}, "model.keypoints 17 is out of range: 2 to 16"),
+        ({"symmetry": [1, 1, -2]}, "0 is a body of revolution"),
+        ({"success": {"kind": "pour"}}, "success.kind is 'pour': choose from lift, seat"),
+        ({"success": {"kind": "seat"}}, "success.kind is 'seat' and nothing is held: give held.mesh"),
+        ({"held": {"position_range_m": [0.0, -0.1, 0.0]}}, "negative half range: give 0 or more"),
+        ({"target": {"yaw_range_deg": [60.0, -60.0]}}, "yaw_range_deg .* the lower limit comes first"),
         ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
     ],
 )
 def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         from_dict({**MINIMAL, **change})
+
+
+def test_an_axis_that_cannot_be_observed_is_warned_of() -> None:
+    with pytest.warns(
+        UserWarning, match="axis 'rz' is commanded, but the object looks the same .*: its label is noise"
+    ):
+        from_dict({**MINIMAL, "symmetry": [1, 1, 0]})
+    with pytest.warns(UserWarning, match="axis 'ry'"):  # the object's z is the tool's y
+        from_dict({**MINIMAL, "symmetry": [1, 1, 0], "axes": ["x", "ry"], "held": {"rpy_deg": [90.0, 0.0, 0.0]}})
 
 
 def test_missing_key_is_named() -> None:

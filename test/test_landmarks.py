@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import trimesh
 
 from kovis_ros.method import geometry
 from kovis_ros.method.config import load_task, task_names
 from kovis_ros.method.images import intrinsics
 from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, corners, moved, spread, unproject
+from kovis_sim.robot import ASSETS
 from kovis_sim.scene import Scene
 
 
@@ -35,17 +37,28 @@ def test_projection_by_hand() -> None:
     behind = np.tile([[0.0, 0.0, -1.0]], (COUNT, 1))
     K = np.array([[100.0, 0, 31.5], [0, 100.0, 31.5], [0, 0, 1.0]])
     right = geometry.pose((0.05, 0.0, 0.0))
-    seen = Landmarks(points, behind).project(np.eye(4), np.eye(4), (np.eye(4), right), K, 64)
+    held, poses = np.arange(COUNT) == 1, (np.eye(4), np.eye(4), geometry.pose((0.0, 0.0, 2.0)))
+    seen = Landmarks(points, behind, held).project(poses, (np.eye(4), right), K, 64)
     assert seen.shape == (2, 2 * COUNT, 3)
     assert seen[0, 0].tolist() == pytest.approx([41.5, 31.5, 1.0]) and seen[1, 0, 0] == pytest.approx(36.5)
-    assert not seen[:, COUNT:, 2].any()  # behind the camera
+    # behind the camera, but for the one on the held object, which its pose brings 1 m before it
+    assert seen[0, COUNT:, 2].tolist() == held.tolist() and seen[0, COUNT + 1].tolist() == [31.5, 31.5, 1.0]
+
+
+def off_surface_m(file: str, points: np.ndarray) -> float:
+    """Greatest distance of points (n, 3) from the surface of a mesh."""
+    mesh = trimesh.load(ASSETS / file, force="mesh")
+    return float(trimesh.proximity.closest_point_naive(mesh, points)[1].max())
 
 
 @pytest.mark.parametrize("name", task_names())
 def test_landmarks_lie_on_their_objects(name: str) -> None:
     """At the goal nearly all are inside the image, on pixels of their object or hidden by the other one."""
-    scene = Scene(load_task(name), seed=0)
-    assert np.ptp(scene.landmarks.target, axis=0).max() > 0.02
+    task = load_task(name)
+    scene = Scene(task, seed=0)
+    target, tool, held = scene.landmarks
+    assert np.ptp(target, axis=0).max() > 0.02 and off_surface_m(task.target.mesh, target) < 1e-3
+    assert not task.held.mesh or off_surface_m(task.held.mesh, tool[held]) < 1e-3
     share = []
     for seed in range(6):
         scene.reset(seed)
@@ -57,6 +70,20 @@ def test_landmarks_lie_on_their_objects(name: str) -> None:
                 if i % COUNT < 5 and seen:
                     share.append(truth.segmentation[eye][round(float(y)), round(float(x))] > 0)
     assert len(share) > 100 and np.mean(share) > 0.95
+    scene.close()
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_half_of_the_tools_move_with_what_is_held(name: str) -> None:
+    task = load_task(name)
+    scene = Scene(task, seed=0)
+    assert scene.landmarks.held.tolist() == [bool(task.held.mesh) and i % 2 == 0 for i in range(COUNT)]
+    scene.stereo()
+    before = scene.truth().keypoints
+    scene.tcp_T_held = scene.tcp_T_held @ geometry.pose((0.004, 0.0, 0.0))
+    apart = np.linalg.norm(scene.truth().keypoints[0] - before[0], axis=1)
+    assert (apart[COUNT:][scene.landmarks.held] > 0.5).all()
+    assert not apart[:COUNT].any() and not apart[COUNT:][~scene.landmarks.held].any()
     scene.close()
 
 

@@ -69,3 +69,28 @@ def test_a_hexagon_is_the_same_after_60_degrees() -> None:
 def test_tilt_is_what_the_axes_cannot_remove() -> None:
     assert motion.tilt(geometry.exp([0, 0, 0, 0.03, 0.04, 0]), AXES) == pytest.approx(0.05)
     assert motion.tilt(geometry.exp([0, 0, 0, 0, 0, 0.3]), AXES) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("axes", [("x", "y", "z"), AXES, motion.AXES])
+@pytest.mark.parametrize("seed", range(4))
+def test_with_an_object_in_the_hand_the_label_leads_the_object(seed: int, axes: tuple[str, ...]) -> None:
+    """An off-centre, tilted object 40 mm out of the tcp: its origin ends at the goal, whatever tilt must stay."""
+    rng = np.random.default_rng(seed)
+    tcp_T_held = geometry.exp(np.concatenate([rng.uniform(-0.04, 0.04, 3), rng.uniform(-0.1, 0.1, 3)]))
+    tcp_T_held = tcp_T_held @ geometry.pose_rpy((0, 0, 0), (np.pi, 0, 0))
+    world_T_goal = geometry.exp(rng.uniform(-1, 1, 6))
+    world_T_tcp = world_T_goal @ geometry.inverse(tcp_T_held) @ geometry.exp(rng.uniform(-0.05, 0.05, 6))
+    end = motion.tcp_goal(world_T_tcp, world_T_goal, axes, (1, 1, 1), tcp_T_held)
+    left = geometry.inverse(end @ tcp_T_held) @ world_T_goal
+    assert np.abs(left[:3, 3]).max() < 1e-9
+    assert np.abs(motion.displacement(left, axes, (1, 1, 1), tcp_T_held)).max() < 1e-9
+    turned = geometry.log(geometry.inverse(world_T_tcp) @ end)[3:]
+    assert all(abs(turned[i]) < 1e-9 for i in range(3) if len(axes) == 3 or (i < 2 and len(axes) == 4))
+    if len(axes) == 6:
+        assert np.allclose(left, np.eye(4), atol=1e-9)
+    assert motion.tilt(left, axes, (1, 1, 1), tcp_T_held) == pytest.approx(geometry.norm(geometry.log(left)[3:]))
+
+
+def test_nothing_held_is_an_object_at_the_tcp() -> None:
+    gap = geometry.exp([0.01, -0.02, 0.03, 0.1, -0.05, 0.2])
+    assert motion.displacement(gap, AXES) == pytest.approx(motion.displacement(gap, AXES, (1, 1, 1), np.eye(4)))

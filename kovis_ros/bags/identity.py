@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from kovis_ros.method.config import TargetConfig, Task, to_dict
+
 SILENT = ("completion", "model", "sensor", "success", "training")  # of learner and trial; roll-outs are as rendered
 PARTLY = {  # which keys of these sections reach a message
     "servo": lambda key: key == "label_slope",
@@ -14,9 +16,14 @@ PARTLY = {  # which keys of these sections reach a message
 
 
 def differing(old_yaml: str, new_yaml: str) -> list[str]:
-    """What differs between two tasks' settings as ``key old -> new``, of those that reach the messages."""
+    """What differs between two tasks' settings as ``key old -> new``, of those that reach the messages.
+
+    A setting that one of them does not name, because it is older, has its default there.
+    """
     old, new = flat(yaml.safe_load(old_yaml)), flat(yaml.safe_load(new_yaml))
-    return [f"{key} {old.get(key)} -> {new.get(key)}" for key in {**old, **new} if old.get(key) != new.get(key)]
+    default = flat(to_dict(Task("", TargetConfig())))
+    pairs = {key: tuple(given.get(key, default.get(key)) for given in (old, new)) for key in {**old, **new}}
+    return [f"{key} {before} -> {now}" for key, (before, now) in pairs.items() if before != now]
 
 
 def flat(task: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Sample(NamedTuple):
     direction: NDArray[np.float32]  # (d,) unit vector on the task's axes
     speed: float  # 0..1
     displacement: NDArray[np.float32]  # (d,) metres, rotations scaled 0.2 m/rad
-    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then gripper: x, y in pixels, 1 where in the image
+    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then tool: x, y in pixels, 1 where in the image
 
 
 class Recording(NamedTuple):

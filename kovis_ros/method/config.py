@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from kovis_ros.method.motion import axis_indices
+from kovis_ros.method import task_check
 from kovis_ros.method.parsing import ConfigError, Range, Triple, build
 
 __all__ = ["ConfigError", "Task", "from_dict", "load_task", "share", "task_names", "to_dict"]
 
 
-LANDMARKS = 8  # of each object in a bag: enough for 16 keypoints; each costs 30 us a sample to write
+LANDMARKS = 8  # of target and of tool in a bag: enough for 16 keypoints; each costs 30 us a sample to write
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,17 @@ class TargetConfig:
 
 @dataclass(frozen=True)
 class HeldConfig:
-    """The object in the gripper; an empty mesh is an empty hand."""
+    """The object in the gripper; an empty mesh is an empty hand. Its origin is the middle of its leading end."""
 
     mesh: str = ""
-    collision: str = ""
+    collision: str = ""  # glob of convex pieces
+    mass_kg: float = 0.1
     grip_m: float = 0.085  # finger opening while servoing
+    grip_force_n: float = 80.0  # what the grip holds against before the object slips
+    position_m: Triple = (0.0, 0.0, 0.0)  # nominal tcp_T_held
+    rpy_deg: Triple = (0.0, 0.0, 0.0)
+    position_range_m: Triple = (0.002, 0.002, 0.002)  # one draw a trial or roll-out, +- along each axis of the tcp
+    rotation_range_deg: Triple = (2.0, 2.0, 2.0)  # likewise, +- about each axis through the tcp
 
 
 @dataclass(frozen=True)
@@ -213,10 +219,13 @@ class SuccessConfig:
     """What counts: ``lift``: the target hangs higher and stays there; ``seat``: the held object is at its depth."""
 
     kind: str = "lift"
-    distance_m: float = 0.050
+    distance_m: float = 0.050  # lift: height gained; seat: depth of the held object's origin below the rim
     hold_s: float = 1.0
-    position_m: float = 0.004
+    position_m: float = 0.004  # alignment: error over the commanded axes
     rotation_deg: float = 4.0
+    rim_m: float = 0.0  # seat: height of the rim in the target frame
+    lateral_m: float = 0.003  # seat: distance of the held object's origin from the goal's axis
+    force_n: float = 150.0  # seat: greatest contact force on the way; the arm's own protective stop
 
 
 @dataclass(frozen=True)
@@ -276,17 +285,9 @@ def load_task(name: str | Path) -> Task:
 def from_dict(data: Any, source: str = "task") -> Task:
     """Task of plain data, as ``to_dict`` gives it; ConfigError for unknown keys, wrong types and bad ranges."""
     task: Task = build(Task, data, source)
-    try:
-        axis_indices(task.axes)
-    except ValueError as error:
-        raise ConfigError(f"{source}: axes: {error}") from error
-    if len(set(task.axes)) != len(task.axes) or not task.axes:
-        raise ConfigError(f"{source}: axes {list(task.axes)}: name each commanded axis once")
+    task_check.check(task, source)
     if not 2 <= task.model.keypoints <= 2 * LANDMARKS:
         raise ConfigError(f"{source}: model.keypoints {task.model.keypoints} is out of range: 2 to {2 * LANDMARKS}")
-    loop = task.servo
-    if not 0.0 < loop.converged_speed < loop.released_speed < 1.0:
-        raise ConfigError(f"{source}: servo.converged_speed {loop.converged_speed} must be below servo.released_speed")
     return task
 
 

@@ -83,7 +83,7 @@ def spread(attention: Tensor) -> Tensor:
 def landmark(keypoints: Tensor, landmarks: Tensor, size: int) -> Tensor:
     """Distance of keypoints (B, 2, K, 3) to their landmarks (B, 2, L, 3), cells of a map of ``size``, mean.
 
-    Ours. The first half of the landmarks lies on the target, the second on the gripper; keypoints take the first ones
+    Ours. The first half of the landmarks lies on the target, the second on the tool; keypoints take the first ones
     of their object (see ``anchor``). Both eyes and all images then find the same points of the CAD model. Left to
     themselves, keypoints found repeatable places that were no points: left and right were 1.1 cells off the disparity
     that depth asks for, and along the camera's axis the servo saw 37 % of a displacement near the goal.

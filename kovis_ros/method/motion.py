@@ -57,11 +57,47 @@ def fold(tcp_T_goal: ArrayLike, symmetry: Sequence[int]) -> Array:
     return best
 
 
-def displacement(tcp_T_goal: ArrayLike, axes: Sequence[str], symmetry: Sequence[int] = (1, 1, 1)) -> Array:
-    """Displacement (d,) in metres that leads to the goal, modulo the symmetry; see the module's convention."""
-    full = geometry.log(fold(tcp_T_goal, symmetry))
+def displacement(
+    held_T_goal: ArrayLike,
+    axes: Sequence[str],
+    symmetry: Sequence[int] = (1, 1, 1),
+    tcp_T_held: ArrayLike | None = None,
+) -> Array:
+    """Displacement (d,) in metres that leads to the goal, modulo the symmetry; see the module's convention.
+
+    Nothing held: give ``tcp_T_goal``. With an object in the hand the goal is the object's, and the displacement is the
+    one of the tcp that brings the object's origin there and turns the object as far as the commanded axes can.
+    """
+    full = geometry.log(fold(held_T_goal, symmetry))
+    if tcp_T_held is not None:
+        full = _of_tcp(full, axes, np.asarray(tcp_T_held, float))
     full[3:] *= ROTATION_SCALE
     return np.asarray(full[axis_indices(axes)])
+
+
+def _of_tcp(full: Array, axes: Sequence[str], tcp_T_held: Array) -> Array:
+    """Displacement (6,) of the tcp, in its axes, for one of the held object in the object's axes.
+
+    Only commanded rotations are carried out, and they turn about the tcp: what the object's origin moves by them is
+    taken off the translation. A tilt that stays must not shift the object.
+    """
+    shift, turn = tcp_T_held[:3, :3] @ full[:3], tcp_T_held[:3, :3] @ full[3:]
+    turn[[i - 3 for i in (3, 4, 5) if AXES[i] not in axes]] = 0.0
+    shift -= (geometry.rotation(turn) - np.eye(3)) @ tcp_T_held[:3, 3]
+    return np.concatenate([shift, turn])
+
+
+def tcp_goal(
+    world_T_tcp: ArrayLike, world_T_goal: ArrayLike, axes: Sequence[str], symmetry: Sequence[int], tcp_T_held: ArrayLike
+) -> Array:
+    """Pose (4, 4) of the tcp at which a held object is at its goal, reached from a pose by commanded axes alone."""
+    tcp, goal, held = (np.asarray(pose, float) for pose in (world_T_tcp, world_T_goal, tcp_T_held))
+    for _ in range(8):  # a rotation that stays couples with those that are removed: each round takes off most of it
+        full = np.zeros(6)
+        full[axis_indices(axes)] = displacement(geometry.inverse(tcp @ held) @ goal, axes, symmetry, held)
+        full[3:] /= ROTATION_SCALE
+        tcp = tcp @ geometry.exp(full)
+    return tcp
 
 
 def label(displacement_m: ArrayLike, slope: float = 200.0) -> tuple[Array, float]:
@@ -92,8 +128,14 @@ def error(displacement_m: ArrayLike, axes: Sequence[str]) -> tuple[float, float]
     return float(np.linalg.norm(full[:3])), float(np.linalg.norm(full[3:])) / ROTATION_SCALE
 
 
-def tilt(tcp_T_goal: ArrayLike, axes: Sequence[str], symmetry: Sequence[int] = (1, 1, 1)) -> float:
-    """Radians of rotation error that the commanded axes cannot remove."""
-    full = geometry.log(fold(tcp_T_goal, symmetry))
-    free = [i for i in (3, 4, 5) if AXES[i] not in axes and symmetry[i - 3] != 0]
-    return float(np.linalg.norm(full[free]))
+def tilt(
+    held_T_goal: ArrayLike,
+    axes: Sequence[str],
+    symmetry: Sequence[int] = (1, 1, 1),
+    tcp_T_held: ArrayLike | None = None,
+) -> float:
+    """Radians of rotation error that the commanded axes cannot remove; arguments as in ``displacement``."""
+    turn = geometry.log(fold(held_T_goal, symmetry))[3:] * [order != 0 for order in symmetry]
+    if tcp_T_held is not None:
+        turn = np.asarray(tcp_T_held, float)[:3, :3] @ turn
+    return float(np.linalg.norm(turn[[i for i in range(3) if AXES[i + 3] not in axes]]))

@@ -29,7 +29,7 @@ class Sample(Protocol):
     direction: NDArray[np.float32]  # (d,)
     speed: float
     displacement: NDArray[np.float32]  # (d,) m
-    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then gripper: x, y in pixels, 1 where in the image
+    keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then tool: x, y in pixels, 1 where in the image
 
 
 def pack(sample: Sample, limits: tuple[float, float]) -> dict[str, NDArray[Any]]:

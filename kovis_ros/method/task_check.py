@@ -1,0 +1,63 @@
+"""What a task's settings must fulfil together, beyond the type of each."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kovis_ros.method import geometry
+from kovis_ros.method.motion import AXES, axis_indices
+from kovis_ros.method.parsing import ConfigError
+
+if TYPE_CHECKING:
+    from kovis_ros.method.config import Task
+
+KINDS = ("lift", "seat")
+
+
+def check(task: Task, source: str) -> None:
+    """ConfigError names the first faulty setting; a warning names a commanded axis that cannot be observed."""
+    _axes(task, source)
+    _held(task, source)
+    loop, success = task.servo, task.success
+    if not 0.0 < loop.converged_speed < loop.released_speed < 1.0:
+        raise ConfigError(f"{source}: servo.converged_speed {loop.converged_speed} must be below servo.released_speed")
+    if success.kind not in KINDS:
+        raise ConfigError(f"{source}: success.kind is {success.kind!r}: choose from {', '.join(KINDS)}")
+    if success.kind == "seat" and not task.held.mesh:
+        raise ConfigError(f"{source}: success.kind is 'seat' and nothing is held: give held.mesh")
+
+
+def _axes(task: Task, source: str) -> None:
+    """Known axes, each once, and observable."""
+    try:
+        axis_indices(task.axes)
+    except ValueError as error:
+        raise ConfigError(f"{source}: axes: {error}") from error
+    if len(set(task.axes)) != len(task.axes) or not task.axes:
+        raise ConfigError(f"{source}: axes {list(task.axes)}: name each commanded axis once")
+    if min(task.symmetry) < 0:
+        raise ConfigError(f"{source}: symmetry {list(task.symmetry)}: 0 is a body of revolution, n looks alike n times")
+    for axis in unobservable(task):
+        warnings.warn(
+            f"{source}: axis {axis!r} is commanded, but the object looks the same from every side about it: "
+            "its label is noise, leave it out of axes",
+            stacklevel=4,
+        )
+
+
+def unobservable(task: Task) -> list[str]:
+    """Commanded axes of the tcp about which the declared symmetry is that of a body of revolution."""
+    tcp_T_object = geometry.pose_rpy((0.0, 0.0, 0.0), np.radians(task.held.rpy_deg))
+    turned = [int(np.abs(tcp_T_object[:3, i]).argmax()) for i in range(3) if task.symmetry[i] == 0]
+    return [AXES[i + 3] for i in turned if AXES[i + 3] in task.axes]
+
+
+def _held(task: Task, source: str) -> None:
+    """Half ranges of the pose in the hand."""
+    for name in ("position_range_m", "rotation_range_deg"):
+        values = getattr(task.held, name)
+        if min(values) < 0.0:
+            raise ConfigError(f"{source}: held.{name} {list(values)} has a negative half range: give 0 or more")

@@ -1,0 +1,32 @@
+"""How an object is held, and where the tcp must be for it; an empty hand holds an imaginary one at the tcp."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kovis_ros.method import geometry, motion
+from kovis_ros.method.config import HeldConfig, Task
+
+Array = NDArray[np.float64]
+
+
+def nominal(held: HeldConfig) -> Array:
+    """``tcp_T_held`` (4, 4) as designed."""
+    return geometry.pose_rpy(held.position_m, np.radians(held.rpy_deg))
+
+
+def draw(held: HeldConfig, rng: np.random.Generator) -> Array:
+    """``tcp_T_held`` (4, 4) of a trial: nominal, off by up to the ranges of the task. Nothing held: no draw."""
+    if not held.mesh:
+        return nominal(held)
+    ranges = np.concatenate([held.position_range_m, np.radians(held.rotation_range_deg)])
+    return geometry.exp(rng.uniform(-1.0, 1.0, 6) * ranges) @ nominal(held)
+
+
+def tcp_goal(task: Task, world_T_held_goal: Array, tcp_T_held: Array) -> Array:
+    """Where the tcp stands when the held object is at its goal, as far as the commanded axes can bring it."""
+    if not task.held.mesh:
+        return world_T_held_goal
+    upright = world_T_held_goal @ geometry.inverse(nominal(task.held))
+    return motion.tcp_goal(upright, world_T_held_goal, task.axes, task.symmetry, tcp_T_held)

@@ -1,0 +1,55 @@
+"""Meshes that cannot be used are named in one line, with the remedy."""
+
+import dataclasses
+
+import pytest
+import trimesh
+
+from kovis_ros.method.config import ConfigError, load_task
+from kovis_sim import mesh_check
+
+
+def held(path, collision="bearing/shaft_piece_*.obj"):
+    task = load_task("insert_shaft")
+    return dataclasses.replace(task, held=dataclasses.replace(task.held, mesh=str(path), collision=collision))
+
+
+def saved(path, mesh):
+    mesh.export(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "none.obj", "held.mesh '.*none.obj' is no file in .*: add it"),
+        (
+            lambda folder: saved(folder / "mm.stl", trimesh.creation.cylinder(18.0, 70.0)),
+            "is 70 m long: it seems to be in millimetres, scale it by 0.001",
+        ),
+        (
+            lambda folder: saved(folder / "fine.stl", trimesh.creation.icosphere(5, 0.02)),
+            "has 20480 triangles of at most 6000: simplify it",
+        ),
+    ],
+)
+def test_bad_meshes_are_named(tmp_path, make, message):
+    with pytest.raises(ConfigError, match=message):
+        mesh_check.check(held(make(tmp_path)))
+
+
+def test_a_file_without_triangles(tmp_path):
+    path = tmp_path / "empty.obj"
+    path.write_text("")
+    with pytest.raises(ConfigError, match="held.mesh '.*empty.obj' (is empty|cannot be read)"):
+        mesh_check.check(held(path))
+
+
+def test_contacts_need_pieces():
+    with pytest.raises(ConfigError, match="held.collision 'bearing/none_.*' matches no file .*: give a glob of convex"):
+        mesh_check.check(held("bearing/shaft.obj", "bearing/none_*.obj"))
+
+
+def test_absolute_paths_will_do(tmp_path):
+    path = saved(tmp_path / "pin.stl", trimesh.creation.cylinder(0.018, 0.07))
+    mesh_check.check(held(path, str(tmp_path / "pin*.stl")))
