@@ -239,7 +239,7 @@ class ServoNode(Node):
 
 def main() -> None:
     """Executable ``servo``."""
-    sys.exit(spin.main(ServoNode))
+    sys.exit(spin.main(ServoNode, executor=spin.frugal))
 
 
 if __name__ == "__main__":
