@@ -87,13 +87,25 @@ def test_bringup_starts_the_arm_again_after_a_lost_link_and_nothing_moves_by_its
             assert time.monotonic() < deadline, supervisor.children[1].tail()
             time.sleep(0.02)
 
+    def pause_until_it_moves():
+        """A pause counts from when the arm's node has found the sender, which it may do in the middle of one."""
+        for _ in range(20):
+            twists.sending.clear()
+            time.sleep(0.6)
+            twists.sending.set()
+            deadline = time.monotonic() + 1.0
+            while time.monotonic() < deadline:
+                supervisor.check()
+                if cell.speed() > 0.015:
+                    return
+                time.sleep(0.02)
+        raise AssertionError(supervisor.children[1].tail())
+
     try:
         with Supervisor(processes, tmp_path) as supervisor:
             supervisor.wait_ready(100.0)
             arm = supervisor.children[1]
-            time.sleep(0.5)
-            twists.sending.set()
-            until(lambda: cell.speed() > 0.015)
+            pause_until_it_moves()
             moment = time.monotonic()
             cell.fault("drop", seconds=0.5)
             until(lambda: arm.popen.poll() is not None, 10.0)
@@ -103,9 +115,6 @@ def test_bringup_starts_the_arm_again_after_a_lost_link_and_nothing_moves_by_its
             moment = time.monotonic()
             time.sleep(1.0)  # the twists never paused
             assert cell.stopped_after(moment, 1.0) == 0.0
-            twists.sending.clear()
-            time.sleep(0.6)
-            twists.sending.set()
-            until(lambda: cell.speed() > 0.015)
+            pause_until_it_moves()
     finally:
         twists.close()

@@ -104,7 +104,7 @@ def test_a_pair_gives_keypoints_with_the_left_header(camera):
     assert conversions.stamp_from_msg(message.header.stamp) == camera.stamp
     assert message.header.frame_id == "left_optical" and message.task == "pick_mug"
     assert (message.image_width, message.image_height) == (SIZE, SIZE)
-    assert len(message.left) == len(message.right) == 10
+    assert len(message.left) == len(message.right) == load_task("pick_mug").model.keypoints
     assert all(-0.5 <= point.x <= SIZE - 0.5 for point in message.left)
     assert conversions.stamp_from_msg(message.inference_stamp) > camera.stamp
 

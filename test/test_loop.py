@@ -11,7 +11,7 @@ from kovis_ros.method.loop import ServoLoop, State, clamp
 from kovis_ros.method.motion import Motion, label
 
 AXES = ("x", "y", "z", "rz")
-CONFIG = LoopConfig()
+CONFIG = LoopConfig(converged_speed=0.12, released_speed=0.20)
 UNFILTERED = dataclasses.replace(CONFIG, filter_s=0.0)
 
 

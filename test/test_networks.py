@@ -45,14 +45,14 @@ def test_left_and_right_are_encoded_one_by_one() -> None:
 
 def test_direction_is_a_unit_vector_and_speed_the_labels_law() -> None:
     torch.manual_seed(0)
-    prediction = Servo(task().model, 4).eval()(torch.rand(5, 2, 10, 3))
+    prediction = Servo(task(keypoints=10).model, 4).eval()(torch.rand(5, 2, 10, 3))
     length = prediction.vector.norm(dim=-1)
     assert prediction.direction.norm(dim=-1).tolist() == pytest.approx([1.0] * 5, abs=1e-3)
     assert torch.allclose(prediction.speed, 1.0 - torch.exp(-length), atol=1e-4)
 
 
 def test_servo_stays_in_fp32_under_autocast() -> None:
-    servo, points = Servo(task().model, 4).eval(), torch.rand(3, 2, 10, 3)
+    servo, points = Servo(task(keypoints=10).model, 4).eval(), torch.rand(3, 2, 10, 3)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = servo(points)
     assert mixed.vector.dtype == torch.float32 and torch.equal(mixed.vector, servo(points).vector)

@@ -81,9 +81,9 @@ def test_rates_judge_periods_at_the_controller():
     ("words", "text"),
     [
         (["soak", "--minutes", "0"], "give more than 0"),
-        (["soak", "pick_mug", "backend:=dry_run"], "robot:=sim backend:=rtde alone"),
+        (["soak", "pick_mug", "backend:=dry_run"], "give robot:=sim backend:=rtde or leave both out"),
         (["rates", "--seconds", "500"], "give 2 to 50"),
-        (["rates", "pick_mug", "robot:=none", "camera:=none"], "robot:=sim backend:=rtde alone"),
+        (["rates", "pick_mug", "robot:=none", "camera:=none"], "give robot:=sim backend:=rtde or leave both out"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(words, text, capsys):

@@ -176,6 +176,7 @@ class TrainingConfig:
     rho_start: float = 1.0  # rho rises from here to the model's over the first half of the run
     average: float = 0.998  # decay of the running average of the weights that is scored and shipped
     validation_share: float = 0.05
+    finish_samples: int = 16_000  # that the servo alone learns from at the end, see ``method.finish``; 0: it does not
     score_trials: int = 40
     score_every: int = 2  # epochs between closed-loop scores
     compile: bool = False
@@ -191,8 +192,8 @@ class LoopConfig:
     top_speed_mps: float = 0.020
     label_slope: float = 200.0  # 1/m, see method.motion
     acceleration_mps2: float = 0.20
-    converged_speed: float = 0.04
-    released_speed: float = 0.12  # hysteresis: above it the count starts again
+    converged_speed: float = 0.08
+    released_speed: float = 0.16  # hysteresis: above it the count starts again
     converged_images: int = 8
     confidence_low: float = 0.30  # below it the arm slows
     confidence_halt: float = 0.15  # below it the arm halts

@@ -139,9 +139,13 @@ def displacement(vector: Tensor, target: Tensor) -> Tensor:
     for where the servo stops; Eq. 7 weighs the direction by the speed and so asks for none there. Errors below 1.5 mm
     count as squares, that is, the mean is learned: the median of many images at the goal would be the goal itself.
     """
-    error = torch.sqrt((vector - target).square().sum(-1) + ROUNDED**2) - ROUNDED
-    relative: Tensor = error / (1.0 + torch.linalg.vector_norm(target, dim=-1))
+    relative: Tensor = rounded(vector - target) / (1.0 + torch.linalg.vector_norm(target, dim=-1))
     return relative.mean()
+
+
+def rounded(gap: Tensor) -> Tensor:
+    """Length of vectors (B, d) in label slope times metres, below 1.5 mm its square: (B,)."""
+    return torch.sqrt(gap.square().sum(-1) + ROUNDED**2) - ROUNDED
 
 
 def terms(

@@ -77,6 +77,8 @@ def train(
         ) as bar:
             run.epoch(perturb, bar)
         say(report(run.close_epoch()))
+        if run.step == run.steps:
+            run.finish()
         if (number + 1) % run.recipe.score_every == 0 or run.step == run.steps:
             run.judge(score)
         run.save()

@@ -20,6 +20,7 @@ from kovis_ros.method import checkpoint, losses, pictures, schedule
 from kovis_ros.method.augment import Augmenter
 from kovis_ros.method.config import Task
 from kovis_ros.method.dataset import Cache
+from kovis_ros.method.finish import finish
 from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
@@ -164,6 +165,12 @@ class Run:
         shown = np.linspace(0, len(index) - 1, 4).astype(int)
         self.draw(number, index[shown])
         return row
+
+    def finish(self) -> None:
+        """Let the servo of the averaged weights, which are shipped, learn once more by itself."""
+        chosen = np.random.default_rng(self.seed).permutation(self.train_index)[: self.recipe.finish_samples]
+        if len(chosen):
+            finish(self.average, self.cache, np.sort(chosen), self.augmenter, self.task.servo.label_slope, self.seed)
 
     def draw(self, number: int, index: NDArray[np.int64]) -> None:
         """Metrics as CSV, loss curves and a gallery of validation images as PNG."""
