@@ -181,7 +181,7 @@ def fault_of(keypoints: StereoKeypoints) -> tuple[str, str] | None:
 
 def main() -> None:
     """Executable ``keypoint``."""
-    sys.exit(spin.main(KeypointNode, niceness=spin.LONG_WORK))
+    sys.exit(spin.main(KeypointNode))
 
 
 if __name__ == "__main__":

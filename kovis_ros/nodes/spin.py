@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ EXIT_USAGE = 2
 EXIT_MISSING = 3
 INSTALL = "run `make setup`, or pip install 'kovis_ros[sim,bags,ur,realsense]' beside a sourced ROS 2"
 LAST_SPINS = 5
-LONG_WORK = 10  # niceness of networks and renderers: commands to the arm wait 3 ms for a processor that they share
 OURS = ("kovis_ros.", "kovis_sim.")
 
 
@@ -32,18 +30,14 @@ def main(
     make: Callable[[], Node],
     arguments: Sequence[str] | None = None,
     switch_interval_s: float = 0.001,
-    niceness: int = 0,
     executor: Callable[[], Executor] = SingleThreadedExecutor,
 ) -> int:
     """Run the node that ``make`` gives until SIGINT or SIGTERM; returns the exit code.
-
-    ``niceness``: how far the process gives way to others (see ``nice``): long computing to what must be in time.
 
     rclpy's own handlers end the context before a last zero can be published, so they are not installed.
     ``make`` may raise an error of ours: one line, exit 2; a package that is missing: exit 3. A node that sets its
     attribute ``exit_code`` ends by itself with that code.
     """
-    os.nice(niceness)
     sys.setswitchinterval(switch_interval_s)  # the default of 5 ms is how long one thread may keep the timer waiting
     words = list(arguments) if arguments is not None else None
     try:
