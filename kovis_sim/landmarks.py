@@ -22,7 +22,7 @@ VIEW_PX = 256
 EDGE_PX = 4  # so far inside an outline, where a pixel more or less is not another object
 CORNER_PX = 4.0  # standard deviation of the window that corners are looked for in
 DISTINCT = 0.5  # power of ``corners`` that a distance is weighed with
-BORDER = 0.10  # share of the picture's side along its border that a wrong mount may push out of sight
+BORDER = 0.12  # share of the picture's side along its border that a wrong mount may push out of sight
 
 
 class Landmarks(NamedTuple):

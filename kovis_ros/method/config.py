@@ -57,7 +57,7 @@ class CameraConfig:
     """Stereo camera on the wrist. The mount is nominal: each image perturbs it by up to the ranges given."""
 
     eye_m: Triple = (0.0, -0.085, -0.005)  # centre between the two imagers, in tool0
-    look_at_m: Triple = (0.0, -0.038, 0.158)
+    look_at_m: Triple = (0.0, -0.034, 0.158)
     baseline_m: float = 0.050
     baseline_range_m: Range = (0.040, 0.060)
     field_of_view_deg: Range = (53.0, 63.0)
@@ -176,7 +176,7 @@ class TrainingConfig:
     rho_start: float = 1.0  # rho rises from here to the model's over the first half of the run
     average: float = 0.998  # decay of the running average of the weights that is scored and shipped
     validation_share: float = 0.05
-    finish_samples: int = 16_000  # that the servo alone learns from at the end, see ``method.finish``; 0: it does not
+    finish_samples: int = 32_000  # that the servo alone learns from at the end, see ``method.finish``; 0: it does not
     score_trials: int = 40
     score_every: int = 2  # epochs between closed-loop scores
     compile: bool = False

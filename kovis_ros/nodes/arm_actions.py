@@ -38,7 +38,7 @@ class GripperAction:
     def begin(self, handle: ServerGoalHandle) -> None:
         """Check the goal and start the fingers."""
         goal, self._begun = handle.request, time.monotonic()
-        reason = self.node.foreign(handle) or self._refusal(goal)
+        reason = self.node.owner.refusal(handle) or self._refusal(goal)
         if reason:
             self._end("abort", reason)
             return
@@ -118,7 +118,7 @@ class MoveRelativeAction:
         direction = goal.direction
         v, w = direction.linear, direction.angular
         try:
-            if reason := self.node.foreign(handle):
+            if reason := self.node.owner.refusal(handle):
                 raise ArmError(reason)
             move = RelativeMove([v.x, v.y, v.z, w.x, w.y, w.z], goal.distance, goal.speed, goal.force_limit)
             self._check_reach(move)
@@ -126,7 +126,7 @@ class MoveRelativeAction:
         except (ArmError, ValueError) as error:
             self._end("abort", Outcome.REFUSED, str(error))
             return
-        self.move, self.owned, self.orphan = move, self.node.owned(handle), ""
+        self.move, self.owned, self.orphan = move, self.node.owner.owns(handle), ""
         self.timer.reset()
 
     def poll(self) -> None:
@@ -136,7 +136,7 @@ class MoveRelativeAction:
             self.timer.cancel()
         elif move.outcome is None:
             handle.publish_feedback(MoveRelative.Feedback(travelled=move.travelled_m, force=move.force_n))
-            if self.owned and self.node.orphaned():
+            if self.owned and self.node.owner.silent():
                 self.orphan = "the servo that asked for the move is silent: look at its log"
             if handle.is_cancel_requested or self.orphan:
                 self.loop.cancel()

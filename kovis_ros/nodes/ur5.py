@@ -9,26 +9,22 @@ import time
 from typing import Any, NoReturn
 
 import numpy as np
-from action_msgs.msg import GoalStatus, GoalStatusArray
-from geometry_msgs.msg import PoseStamped, TwistStamped
-from rclpy.action.server import ServerGoalHandle
+from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from kovis_msgs.msg import ArmStatus, ServoStatus
 from kovis_ros import conversions
-from kovis_ros.drivers.arm import Reading
 from kovis_ros.drivers.arm_limits import Limits
 from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.robotiq import Robotiq
 from kovis_ros.drivers.ur5 import Ur5
 from kovis_ros.drivers.ur_link import ArmError, end_process
 from kovis_ros.drivers.ur_setup import Ur5Settings
-from kovis_ros.method.kinematics import ARMS, JOINT_NAMES
-from kovis_ros.nodes import spin
+from kovis_ros.method.kinematics import ARMS
+from kovis_ros.nodes import scheduling, spin
 from kovis_ros.nodes.arm_actions import GripperAction, MoveRelativeAction
+from kovis_ros.nodes.arm_output import ArmOutput, Seen
+from kovis_ros.nodes.arm_owner import ArmOwner
 from kovis_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.parameters import declare
 from kovis_ros.nodes.ur5_parameters import PARAMETERS
@@ -36,10 +32,7 @@ from kovis_ros.nodes.ur5_parameters import PARAMETERS
 LINK_LOST = 4  # exit code
 STUCK_S, STUCK_RECOVERING_S = 1.0, 10.0
 WATCH_PERIOD_S = 0.02
-PUBLISH_EVERY = 2  # periods: 62.5 Hz
-STATUS_PERIOD_S = 0.1
 DISCOVERY_S = 10.0  # senders of twists found in this time after the start may have been sending before it
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Ur5Node(Node):  # type: ignore[misc]
@@ -70,12 +63,8 @@ class Ur5Node(Node):  # type: ignore[misc]
             ),
         )
         self.rejected = {"frame or value": 0, "stale": 0, "future": 0}
-        self.servo_goals: list[bytes] = []
         self.senders, self.started_s = 0, 0.0
-        self.servo_seen_s = -1e9
         self.lateness_ms = Window(1250)
-        self._status: tuple[Any, ...] = ()
-        self._status_s, self._ticks = 0.0, 0
         self._beat_s = time.monotonic()
         self._stopping, self._dying = threading.Event(), threading.Lock()
         self.gripper = Robotiq(settings.robot_ip) if settings.gripper == "robotiq" else None
@@ -89,17 +78,14 @@ class Ur5Node(Node):  # type: ignore[misc]
         self._beat_s = self.started_s = time.monotonic()
         self._thread.start()
         self._watcher.start()
+        self.output.start()
         self.get_logger().info(f"ready: {settings.arm} {self.arm.version} at {settings.robot_ip}")
 
     def _wire(self) -> None:
         """Publishers, subscriptions, services, actions and timers, as in the interface table."""
-        self.joint_states = self.create_publisher(JointState, "/joint_states", 1)
-        self.poses = self.create_publisher(PoseStamped, "tcp_pose", 1)
-        self.statuses = self.create_publisher(ArmStatus, "arm_status", LATCHED)
-        self._joints = JointState(name=list(JOINT_NAMES))
+        self.output = ArmOutput(self, self.meet_senders, self._die)
         self.twists = self.create_subscription(TwistStamped, "twist", self.on_twist, 1)
-        self.create_subscription(GoalStatusArray, "servo/_action/status", self.on_servo_goals, LATCHED)
-        self.create_subscription(ServoStatus, "status", self.on_servo_status, 1)
+        self.owner = ArmOwner(self, self.settings.owner_timeout_s)
         self.create_service(Trigger, "arm/stop", self.on_stop)
         self.gripper_action = GripperAction(self, self.gripper, self.settings.gripper_force)
         self.move_action = MoveRelativeAction(self, self.loop, ARMS[self.settings.arm], self.settings.tcp_offset_m)
@@ -131,39 +117,12 @@ class Ur5Node(Node):  # type: ignore[misc]
             self.loop.meet()
         self.senders = senders
 
-    def on_servo_goals(self, message: GoalStatusArray) -> None:
-        """Remember which goals of the servo are active: they own gripper and relative moves."""
-        active = (GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING, GoalStatus.STATUS_CANCELING)
-        self.servo_goals = [bytes(s.goal_info.goal_id.uuid) for s in message.status_list if s.status in active]
-
-    def on_servo_status(self, message: ServoStatus) -> None:
-        """The servo lives and watches over its completion motion."""
-        if message.code == ServoStatus.COMPLETING:
-            self.servo_seen_s = time.monotonic()
-
     def on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Stop whatever moves; twists are taken again once they paused."""
         self.loop.halt("stopped by the service arm/stop: pause the twists to go on")
         self.gripper_action.hold()
         response.success, response.message = True, "stopping"
         return response
-
-    def orphaned(self) -> bool:
-        """Is the servo silent about its completion motion, so that nobody would stop it."""
-        return time.monotonic() - self.servo_seen_s > self.settings.owner_timeout_s
-
-    def owned(self, handle: ServerGoalHandle) -> bool:
-        """Does the goal belong to an active servo goal, told by the first 12 bytes of their ids."""
-        return bytes(handle.goal_id.uuid)[:12] in [goal[:12] for goal in self.servo_goals]
-
-    def foreign(self, handle: ServerGoalHandle) -> str:
-        """Why a goal's sender may not use the arm now; empty if it may.
-
-        While a servo goal is active only its own goals may.
-        """
-        if not self.servo_goals or self.owned(handle):
-            return ""
-        return "the arm belongs to an active servo goal: wait for its end or cancel it"
 
     def _reject(self, kind: str, reason: str) -> None:
         self.rejected[kind] += 1
@@ -188,7 +147,7 @@ class Ur5Node(Node):  # type: ignore[misc]
             now = time.monotonic()
             self.lateness_ms.add(1e3 * (now - due), now)
             reading = self.loop.tick(now)
-            self._publish(reading, now)
+            self.output.show(Seen(reading, self.loop.trouble, now))
             self._beat_s = now
             due = max(due + period, time.monotonic() - period)
             time.sleep(max(0.0, due - time.monotonic()))
@@ -201,35 +160,12 @@ class Ur5Node(Node):  # type: ignore[misc]
                 time.sleep(1.0 / self.settings.rate_hz)
         self.arm.close()
 
-    def _publish(self, reading: Reading, now: float) -> None:
-        self._ticks += 1
-        if self._ticks % PUBLISH_EVERY:
-            return
-        stamp = self.get_clock().now().to_msg()
-        joints = self._joints
-        joints.header.stamp, joints.position, joints.velocity = stamp, reading.q, reading.qd
-        self.joint_states.publish(joints)
-        self.poses.publish(conversions.pose_to_msg(reading.pose(), conversions.stamp_from_msg(stamp), "base"))
-        trouble = self.loop.trouble
-        moving = any(abs(value) > 1e-4 for value in reading.speed)
-        status = (reading.robot_mode, reading.safety_mode, reading.program_running, trouble, moving)
-        if status != self._status or now - self._status_s > STATUS_PERIOD_S:
-            self._status, self._status_s = status, now
-            self.meet_senders()
-            self.statuses.publish(self._status_message(reading, trouble, moving, stamp))
-
-    def _status_message(self, reading: Reading, trouble: str, moving: bool, stamp: Any) -> ArmStatus:
-        message = ArmStatus(robot_mode=reading.robot_mode, safety_mode=reading.safety_mode, ready=not trouble)
-        message.header.stamp, message.header.frame_id = stamp, "base"
-        message.moving, message.program_running = moving, reading.program_running
-        message.speed_scaling, message.message = float(reading.speed_scaling), trouble
-        return message
-
     # the end
 
     def stop(self) -> None:
         """Zeros, brake, end the control program; the process is ended the hard way if that hangs."""
         self._stopping.set()
+        self.output.stop()
         self._thread.join(timeout=3.0)
         if self._thread.is_alive():
             self._die("the controller did not answer while stopping; its watchdog stops the arm")
@@ -272,6 +208,7 @@ class Ur5Node(Node):  # type: ignore[misc]
 
 def main() -> NoReturn:
     """Entry point of the executable ``ur5``."""
+    scheduling.run_soon()
     code = spin.main(Ur5Node, executor=spin.frugal)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,0 +1,37 @@
+"""A place in Linux's queue of processes for one with short and urgent work, without privileges."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+SLICE_NS = 100_000  # the shortest that Linux grants
+SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # number of the system call
+
+
+class _Attributes(ctypes.Structure):
+    """``struct sched_attr`` of sched_setattr(2)."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("policy", ctypes.c_uint32),
+        ("flags", ctypes.c_uint64),
+        ("nice", ctypes.c_int32),
+        ("priority", ctypes.c_uint32),
+        ("runtime", ctypes.c_uint64),
+        ("deadline", ctypes.c_uint64),
+        ("period", ctypes.c_uint64),
+    )
+
+
+def run_soon(slice_ns: int = SLICE_NS) -> bool:
+    """Let this thread, and those that it starts, run sooner after they wake, for shorter at a time.
+
+    The share of the processor stays the same. Linux 6.12 and newer choose the thread with the earliest virtual
+    deadline, which is a slice after its turn; older ones know no such request. Was it granted.
+    """
+    number = SCHED_SETATTR.get(platform.machine())
+    if platform.system() != "Linux" or number is None:
+        return False
+    wanted = _Attributes(size=ctypes.sizeof(_Attributes), runtime=slice_ns)
+    return ctypes.CDLL(None).syscall(number, 0, ctypes.byref(wanted), 0) == 0
