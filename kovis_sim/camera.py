@@ -45,6 +45,11 @@ def draw(config: CameraConfig, rng: np.random.Generator, scale: float = 1.0) -> 
     """A camera with its mount wrong by up to ``scale`` times the ranges of the task, in all six axes."""
     position = rng.uniform(-1.0, 1.0, 3) * config.position_error_m * scale
     turn = rng.uniform(-1.0, 1.0, 3) * np.radians(config.rotation_error_deg) * scale
+    return mounted(config, rng, position, turn)
+
+
+def mounted(config: CameraConfig, rng: np.random.Generator, position: Array, turn: Array) -> StereoCamera:
+    """A camera whose mount is wrong by ``position`` (3,) m and ``turn`` (3,) rad in its optical frame."""
     mount = geometry.look_at(config.eye_m, config.look_at_m) @ geometry.exp(np.concatenate([position, turn]))
     K = images.intrinsics(rng.uniform(*config.field_of_view_deg), config.size_px)
     return StereoCamera(mount, K, float(rng.uniform(*config.baseline_range_m)), config.size_px)

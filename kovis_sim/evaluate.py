@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
@@ -12,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kovis_ros.method import metrics
+from kovis_ros.method import kinematics, metrics
 from kovis_ros.method.config import Task
 from kovis_ros.method.images import StereoKeypoints
 from kovis_ros.method.loop import ServoLoop
@@ -58,14 +59,28 @@ class Trial(NamedTuple):
 def run_trial(scene: Scene, policy: Policy, seed: int, complete: bool = True) -> Trial:
     """One trial: reset by seed, servo until the loop ends, then the completion motion if it converged."""
     scene.reset(seed)
+    return servo(scene, policy, seed, complete)
+
+
+def servo(scene: Scene, policy: Policy, seed: int, complete: bool = True, late: int = 0) -> Trial:
+    """The trial itself, from where the scene stands; ``seed`` is its name.
+
+    late: image periods by which every image reaches the loop later than the loop was told to expect. A trial whose arm
+    is sent out of its reach ends there.
+    """
     task = scene.task
     start = scene.error()
     loop = ServoLoop(task.servo, task.axes, delay_s=LATENCY_S + IMAGE_PERIOD_S / 2.0)
     now, errors = 0.0, [scene.displacement()]
+    waiting: deque[tuple[Motion, float]] = deque()
     while not loop.done:
-        motion = policy.motion(policy.keypoints(*scene.stereo(), scene.K))
-        loop.observe(motion, now, now + LATENCY_S)
-        scene.move(loop.command(now + LATENCY_S, scene.world_T_tcp), IMAGE_PERIOD_S)
+        waiting.append((policy.motion(policy.keypoints(*scene.stereo(), scene.K)), now))
+        if len(waiting) > late:
+            loop.observe(*waiting.popleft(), now + LATENCY_S)
+        try:
+            scene.move(loop.command(now + LATENCY_S, scene.world_T_tcp), IMAGE_PERIOD_S)
+        except kinematics.Unreachable:
+            break
         errors.append(scene.displacement())
         now += IMAGE_PERIOD_S
     position, rotation = scene.error()

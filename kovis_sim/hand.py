@@ -24,6 +24,16 @@ def draw(held: HeldConfig, rng: np.random.Generator) -> Array:
     return geometry.exp(rng.uniform(-1.0, 1.0, 6) * ranges) @ nominal(held)
 
 
+def shifted(held: HeldConfig, rng: np.random.Generator, offset_m: float) -> Array:
+    """``tcp_T_held`` (4, 4) with the object ``offset_m`` off in a random direction, and turned as ``draw`` does."""
+    if not held.mesh:
+        return nominal(held)
+    direction = rng.normal(size=3)
+    turn = rng.uniform(-1.0, 1.0, 3) * np.radians(held.rotation_range_deg)
+    shift = direction * (offset_m / max(float(np.linalg.norm(direction)), 1e-9))
+    return geometry.exp(np.concatenate([shift, turn])) @ nominal(held)
+
+
 def tcp_goal(task: Task, world_T_held_goal: Array, tcp_T_held: Array) -> Array:
     """Where the tcp stands when the held object is at its goal, as far as the commanded axes can bring it."""
     if not task.held.mesh:

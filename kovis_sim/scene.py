@@ -15,7 +15,7 @@ from kovis_ros.method import geometry, kinematics, motion
 from kovis_ros.method.config import Task
 from kovis_ros.method.sensor import InfraredSensor
 from kovis_sim import appearance, camera, completion, hand, mesh_check, robot, starts
-from kovis_sim.appearance import Split
+from kovis_sim.appearance import Look, Split
 from kovis_sim.cell import Cell
 from kovis_sim.stage import Stage, Visual
 from kovis_sim.world import Light, Picture
@@ -77,12 +77,12 @@ class Scene:
         self.new_look()
         self.start()
 
-    def place_target(self) -> None:
-        """Put the target somewhere on the table, and what is held somehow into the hand."""
+    def place_target(self, tcp_T_held: Array | None = None) -> None:
+        """Put the target somewhere on the table, and what is held somehow, or as given, into the hand."""
         (x0, x1), (y0, y1) = self.task.target.position_range_m
         yaw = np.radians(self.rng.uniform(*self.task.target.yaw_range_deg))
         x, y = self.rng.uniform(x0, x1), self.rng.uniform(y0, y1)
-        self._place(x, y, yaw, hand.draw(self.task.held, self.rng))
+        self._place(x, y, yaw, hand.draw(self.task.held, self.rng) if tcp_T_held is None else tcp_T_held)
 
     def _place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
         """Target at a place of the table (m, rad), object in the hand, arm at the goal."""
@@ -111,15 +111,22 @@ class Scene:
 
     def new_look(self) -> None:
         """Another light, other paint, another background."""
-        self.look = appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh))
-        self._stage.dress(self.look, self.rng, self.world_T_target)
+        self.wear(appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh)), self.rng)
         if self._senses:
             self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
 
-    def start(self) -> None:
-        """Put the arm at a start pose from which a straight line to the goal touches nothing."""
+    def wear(self, look: Look, rng: np.random.Generator) -> None:
+        """Look as given; ``rng`` strews the distractors: the same one leaves them where they are."""
+        self.look = look
+        self._stage.dress(look, rng, self.world_T_target)
+
+    def start(self, distance_m: float | None = None) -> None:
+        """Put the arm at a start pose from which a straight line to the goal touches nothing.
+
+        distance_m: of the tcp from the goal; without it one of the task's range.
+        """
         for _ in range(200):
-            world_T_tcp = self.world_T_goal @ geometry.exp(starts.displacement(self.task, self.rng))
+            world_T_tcp = self.world_T_goal @ geometry.exp(starts.displacement(self.task, self.rng, distance_m))
             if self._clear(world_T_tcp):
                 self.q = self.solve(world_T_tcp, self.goal_q)
                 return
