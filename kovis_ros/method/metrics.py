@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from kovis_ros.method import losses
 from kovis_ros.method.losses import background_cells
 
 DEAD = 0.1  # a keypoint whose confidence never exceeds this is dead: it takes no part
@@ -64,3 +65,61 @@ def jitter(first: Tensor, second: Tensor) -> float:
     gap = 0.5 * torch.linalg.vector_norm(first[..., :2] - second[..., :2], dim=-1)[:, alive]
     weight = first[..., 2][:, alive]
     return float((gap * weight).sum() / weight.sum().clamp_min(1e-9))
+
+
+class Stability(NamedTuple):
+    """Change of keypoints under a disturbance, an entry of Table I of the paper; both 0..1."""
+
+    location: float  # see ``jitter``
+    confidence: float  # mean change over images and keypoints that are not dead
+    dead: int  # keypoints left out
+
+
+def stability(first: ArrayLike, second: ArrayLike) -> Stability:
+    """Of keypoints (N, K, 3) of the same images without and with a disturbance, in network coordinates."""
+    plain, disturbed = (torch.as_tensor(np.asarray(points, np.float32)) for points in (first, second))
+    gone = dead(plain)
+    if gone.all():
+        return Stability(float("nan"), float("nan"), len(gone))
+    change = (plain - disturbed)[..., 2].abs().numpy()[:, ~gone]
+    return Stability(jitter(plain, disturbed), float(change.mean()), int(gone.sum()))
+
+
+class Consistency(NamedTuple):
+    """Losses of predicted motions, an entry of Table II of the paper."""
+
+    direction: float  # first part of Eq. 7
+    speed: float  # second part of Eq. 7
+    speed_floor: float  # entropy of the labels: no prediction has a lower ``speed``
+
+
+def consistency(direction: ArrayLike, speed: ArrayLike, wanted: ArrayLike, wanted_speed: ArrayLike) -> Consistency:
+    """Of directions (N, d) and speeds (N,) predicted and labelled; see ``losses.direction`` and ``losses.speed``."""
+    u, beta, label, label_speed = (
+        torch.as_tensor(np.asarray(values, np.float64)) for values in (direction, speed, wanted, wanted_speed)
+    )
+    return Consistency(
+        float(losses.direction(u, label, label_speed)),
+        float(losses.speed(beta, label_speed)),
+        float(losses.speed_floor(label_speed)),
+    )
+
+
+class Bin(NamedTuple):
+    """Trials whose condition lies between two limits."""
+
+    low: float
+    high: float
+    trials: int
+    successes: int
+
+
+def binned(values: ArrayLike, succeeded: ArrayLike, edges: ArrayLike) -> list[Bin]:
+    """Trials counted by their condition (N,) between neighbours of ``edges``; the last bin has its upper edge too."""
+    value, good, limits = np.asarray(values, float), np.asarray(succeeded, bool), np.asarray(edges, float)
+    trials = np.histogram(value, limits)[0]
+    successes = np.histogram(value[good], limits)[0]
+    return [
+        Bin(float(low), float(high), int(n), int(s))
+        for low, high, n, s in zip(limits[:-1], limits[1:], trials, successes, strict=True)
+    ]
