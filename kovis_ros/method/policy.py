@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
-from torch import nn
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kovis_ros.method import checkpoint, images
@@ -24,6 +25,15 @@ __all__ = ["CheckpointError", "ImageError", "PolicyError", "ServoPolicy"]
 
 class PolicyError(ValueError):
     """The network's numbers cannot be used; the message names them and the remedy."""
+
+
+class View(NamedTuple):
+    """What the networks make of a left image (Fig. 7 of the paper)."""
+
+    keypoints: Float  # (K, 3) network coordinates and confidence
+    maps: Float  # (H', W') the strongest of the keypoint maps of Eq. 4
+    depth_m: Float  # (2 H', 2 W') predicted
+    segmentation: NDArray[np.uint8]  # (2 H', 2 W') predicted class
 
 
 class ServoPolicy:
@@ -60,14 +70,8 @@ class ServoPolicy:
 
         ImageError when an image or K cannot be used, PolicyError when the network gives NaN.
         """
-        pair = [images.check(left, "left"), images.check(right, "right")]
-        if pair[0].shape != pair[1].shape:
-            raise ImageError(f"left image is {pair[0].shape} and right {pair[1].shape}: give a pair of one camera mode")
-        size = (pair[0].shape[0], pair[0].shape[1])
-        crop = images.crop_for(K, size, self.task.camera.field_of_view_deg)
-        grey = torch.from_numpy(np.stack(pair)).to(self.device)
-        prepared = images.prepare(grey, crop, self.task.model.image_size)[:, 0]
-        found = self.network.find(prepared[None])[0].cpu().numpy()
+        prepared, crop, size = self._prepare(left, right, K)
+        found = self.network.find(prepared)[0].cpu().numpy()
         if not np.isfinite(found).all():
             raise PolicyError(
                 f"keypoints hold {int((~np.isfinite(found)).sum())} numbers that are not finite: "
@@ -75,6 +79,29 @@ class ServoPolicy:
             )
         left_points, right_points = (in_pixels(points, crop) for points in found)
         return StereoKeypoints(left_points, right_points, size, crop)
+
+    def _prepare(self, left: ArrayLike, right: ArrayLike, K: ArrayLike) -> tuple[Tensor, images.Crop, tuple[int, int]]:
+        """Network input (1, 2, S, S), the crop it shows, and the size (H, W) of the camera image."""
+        pair = [images.check(left, "left"), images.check(right, "right")]
+        if pair[0].shape != pair[1].shape:
+            raise ImageError(f"left image is {pair[0].shape} and right {pair[1].shape}: give a pair of one camera mode")
+        size = (pair[0].shape[0], pair[0].shape[1])
+        crop = images.crop_for(K, size, self.task.camera.field_of_view_deg)
+        grey = torch.from_numpy(np.stack(pair)).to(self.device)
+        return images.prepare(grey, crop, self.task.model.image_size)[:, 0][None], crop, size
+
+    @torch.inference_mode()
+    def reconstruct(self, left: ArrayLike, right: ArrayLike, K: ArrayLike) -> View:
+        """Keypoints and reconstruction of the left image of a pair; arguments and errors as ``keypoints``."""
+        output = self.network(self._prepare(left, right, K)[0])
+        depth = self.network.depth_metres(output.reconstruction.depth[0])
+        classes = output.reconstruction.segmentation[0].argmax(0)
+        return View(
+            output.keypoints[0, 0].cpu().numpy(),
+            output.maps[0].amax(0).cpu().numpy(),
+            depth.cpu().numpy(),
+            classes.to(torch.uint8).cpu().numpy(),
+        )
 
     @torch.inference_mode()
     def motion(self, keypoints: StereoKeypoints) -> Motion:
