@@ -1,0 +1,79 @@
+"""Table I: how far keypoints move when background, texture or light change and the scene does not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kovis_ros.method import geometry, images, metrics
+from kovis_ros.method.config import Task
+from kovis_ros.method.policy import ServoPolicy
+from kovis_sim import appearance, camera
+from kovis_sim.appearance import Look
+from kovis_sim.scene import Scene
+from kovis_sim.studies import rows
+from kovis_sim.studies.rows import Row
+from kovis_sim.studies.settings import KeypointConfig, Settings
+
+PERTURBATIONS = ("background", "texture", "lighting", "all")
+
+
+class KeypointJob(NamedTuple):
+    """One stereo pair, plain and perturbed in each way; the camera's mount is exact, as in the paper."""
+
+    task: Task
+    checkpoint: str
+    settings: Settings
+
+    def __call__(self, index: int) -> Row:
+        """Keypoints (2, K, 3) in network coordinates by perturbation, and ``none``."""
+        config, rng = self.settings.keypoints, np.random.default_rng([self.settings.keypoints.seed, index])
+        scene = rows.scene(self.task, "test", sensor=False)
+        arrange(scene, rng)
+        policy, row = rows.policy(self.checkpoint), Row(index=index)
+        for name, look in looks(config, rng, bool(self.task.held.mesh)).items():
+            scene.wear(look, np.random.default_rng([config.seed, index, 1]))
+            row[name] = seen(scene, policy).round(5).tolist()
+        return row
+
+
+def arrange(scene: Scene, rng: np.random.Generator) -> None:
+    """Target anywhere, camera exact, tcp somewhere on the way from a start to the goal."""
+    scene.rng = rng
+    scene.place_target()
+    scene.camera = camera.nominal(scene.task.camera)
+    scene.start()
+    scene.put(geometry.interpolate(scene.world_T_tcp, scene.world_T_goal, float(rng.random())))
+
+
+def looks(config: KeypointConfig, rng: np.random.Generator, holding: bool) -> dict[str, Look]:
+    """The plain look and what each perturbation makes of it; patterns are of the family that training lacks."""
+    plain = appearance.draw(config.plain, rng, "train", holding)
+    other = appearance.draw(config.perturbed, rng, "test", holding)
+    ground = plain._replace(
+        background=other.background,
+        table_to_texture=other.table_to_texture,
+        table_grey=other.table_grey,
+        distractors=other.distractors,
+    )
+    skin = plain._replace(target=other.target, gripper=other.gripper, held=other.held)
+    return {
+        "none": plain, "background": ground, "texture": skin, "lighting": plain._replace(light=other.light),
+        "all": other,
+    }  # fmt: skip
+
+
+def seen(scene: Scene, policy: ServoPolicy) -> NDArray[np.float64]:
+    """Keypoints (2, K, 3) of both eyes in network coordinates."""
+    found = policy.keypoints(*scene.stereo(), scene.K)
+    eyes = [np.column_stack([images.to_network(eye[:, :2], found.crop), eye[:, 2]]) for eye in found[:2]]
+    return np.asarray(eyes, float)
+
+
+def figures(task: Task, settings: Settings, found: list[Row]) -> dict[str, Any]:
+    """``metrics.Stability`` by perturbation."""
+    points = {name: np.concatenate([row[name] for row in found]) for name in ("none", *PERTURBATIONS)}
+    changes = {name: metrics.stability(points["none"], points[name])._asdict() for name in PERTURBATIONS}
+    return {"images": len(found), "keypoints": points["none"].shape[1], "changes": changes}
