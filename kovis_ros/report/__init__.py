@@ -1,0 +1,1 @@
+"""What was measured beside the paper's numbers: tables, figures, page and the README's table, from stored results."""

@@ -1,0 +1,88 @@
+"""Success against what a trial is pushed by: mount error, start, offset in the hand, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kovis_ros.method.metrics import wilson
+from kovis_ros.report import figures, paper
+from kovis_ros.report.results import Results, shipped
+from kovis_ros.report.tables import MISSING, Record, Table, percent, select
+
+
+class Condition(NamedTuple):
+    """How a condition is shown."""
+
+    label: str
+    scale: float  # stored units to shown ones
+
+
+CONDITIONS = {
+    "mount_m": Condition("mount error [mm]", 1e3),
+    "mount_deg": Condition("mount error [deg]", 1.0),
+    "start_m": Condition("start distance [mm]", 1e3),
+    "held_m": Condition("offset in the hand [mm]", 1e3),
+    "latency_s": Condition("added latency [ms]", 1e3),
+}
+
+
+def records(results: Results, tasks: Sequence[str]) -> list[Record]:
+    """A line for each task, condition and bin."""
+    lines = []
+    for task in tasks:
+        found = results.figures(shipped(task), "curves")
+        for name, bins in found["curves"].items() if found else ():
+            for part in bins:
+                low, high = wilson(part["successes"], part["trials"])
+                line = Record(task=task, condition=name, low=part["low"], high=part["high"])
+                line |= {"trials": part["trials"], "successes": part["successes"]}
+                lines.append(line | {"wilson_low": low, "wilson_high": high})
+    return lines
+
+
+def tables(lines: Sequence[Record], tasks: Sequence[str]) -> list[Table]:
+    """One table a condition, a column a task."""
+    return [table(select(lines, condition=name), name, tasks) for name in CONDITIONS]
+
+
+def table(lines: Sequence[Record], name: str, tasks: Sequence[str]) -> Table:
+    """Bins downwards, tasks across."""
+    label, scale = CONDITIONS[name]
+    rows = []
+    for low, high in sorted({(line["low"], line["high"]) for line in lines}):
+        place = f"{scale * (low + high) / 2:.0f}" if name == "latency_s" else f"{scale * low:.3g} to {scale * high:.3g}"
+        rows.append([place, *(cell(select(lines, task=task, low=low, high=high)) for task in tasks)])
+    return Table(f"Success against {label}", [label, *map(paper.title, tasks)], rows or [["", *[MISSING] * len(tasks)]])
+
+
+def cell(lines: Sequence[Record]) -> str:
+    """Rate, interval and trials of one bin."""
+    if not lines:
+        return MISSING
+    part = lines[0]
+    if not part["trials"]:
+        return "no trial"
+    low, high = 100.0 * part["wilson_low"], 100.0 * part["wilson_high"]
+    return f"{percent(part['successes'] / part['trials'])} ({low:.0f}-{high:.0f}) of {part['trials']}"
+
+
+def draw(path: Path, lines: Sequence[Record], tasks: Sequence[str]) -> None:
+    """PNG: a row a task, a column a condition; bars are Wilson's intervals."""
+    shown = [name for name in CONDITIONS if select(lines, condition=name)]
+    figure, axes = figures.sheet(len(tasks), len(shown), 2.6)
+    for row, task in zip(axes, tasks, strict=True):
+        for axis, name in zip(row, shown, strict=True):
+            label, scale = CONDITIONS[name]
+            bins = [line for line in select(lines, task=task, condition=name) if line["trials"]]
+            places = [scale * (line["low"] + line["high"]) / 2 for line in bins]
+            rates = [line["successes"] / line["trials"] for line in bins]
+            below = [rate - line["wilson_low"] for rate, line in zip(rates, bins, strict=True)]
+            above = [line["wilson_high"] - rate for rate, line in zip(rates, bins, strict=True)]
+            axis.errorbar(places, rates, [below, above], marker="o", markersize=3, capsize=2, linewidth=1)
+            axis.set(xlabel=label, ylim=(-0.03, 1.03))
+            axis.set_title(paper.title(task) + ("" if bins else f": {MISSING}"), fontsize=8)
+            axis.grid(alpha=0.3)
+        row[0].set_ylabel("success")
+    figure.savefig(path)

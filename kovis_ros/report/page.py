@@ -1,0 +1,99 @@
+"""The whole report: a page of Markdown, CSV files and pictures in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kovis_ros.report import anchoring, curves, figures, keypoints, paper, speed, success
+from kovis_ros.report.results import Results, Servo, read, shipped
+from kovis_ros.report.tables import Record, Table, comma_separated, markdown, save
+
+KEYPOINTS = (5, 10, 16)  # of the paper's Table III
+TABLES_K = 10  # keypoints of the servos in Table I and II
+
+NOTES = {
+    "keypoints": "(change of keypoint location, of confidence) in per cent, location in shares of the image's side and "
+    "weighted by confidence; keypoints that are dead, whose confidence never exceeds 0.1, are left out and counted. "
+    "The camera's mount is exact; pictures are simulated, as in the paper. Servos with and without Adex are those of "
+    "the grid with K = 10.",
+    "anchoring": "(direction loss, speed loss; speed loss minus the entropy of its labels) of single pictures along "
+    "roll-outs with the paper's distribution of steps, Eq. 7. No prediction has a speed loss below that entropy. "
+    "Columns as in Table I.",
+    "success": "Share of simulated trials in which the completion motion did its work, with Wilson's 95 % interval; "
+    "backgrounds, textures and lights of a family that training lacks. The paper's numbers are of 10 runs each on the "
+    "real robot: 10 of 10 has an interval of 72 to 100 %. Servos with K = 5, 10, 16 have the grid's short recipe: "
+    "{recipe}; the shipped ones a longer one.",
+    "views": "Shipped servos, unseen looks: image, keypoints, predicted depth and segmentation; below it keypoints on "
+    "other views.",
+    "trajectories": "Shipped servos: error on each commanded axis against normalised time; dotted: not converged.",
+    "curves": "One pooled draw of trials a task with the shipped servo: each trial pushes one condition over its whole "
+    "range, the others stay where they usually are (mount wrong by up to 10 mm and 5 deg, start 20 to 60 mm away, up "
+    "to 2 mm off in the hand, no added latency). A curve has the trials in which no other condition is pushed out.",
+}
+
+
+def write(results: Results, out: Path) -> list[Path]:
+    """Write ``report.md`` and what it shows; the files in order. Nothing is measured here."""
+    out.mkdir(parents=True, exist_ok=True)
+    tasks = paper.TASKS
+    lines: dict[str, list[Record]] = {
+        "table1": keypoints.records(results, tasks, TABLES_K),
+        "table2": anchoring.records(results, tasks, TABLES_K),
+        "table3": success.records(results, tasks, KEYPOINTS),
+        "curves": curves.records(results, tasks),
+    }
+    for name, records in lines.items():
+        save(out / f"{name}.csv", comma_separated(records))
+    figures.figure_7(out / "figure7.png", results, tasks)
+    figures.figure_8(out / "figure8.png", results, tasks)
+    drawn = ["figure7.png", "figure8.png"]
+    if lines["curves"]:
+        curves.draw(out / "curves.png", lines["curves"], tasks)
+        drawn.append("curves.png")
+    save(out / "report.md", page(results, lines, tasks))
+    return [out / name for name in ("report.md", *(f"{name}.csv" for name in lines), *drawn)]
+
+
+def page(results: Results, lines: dict[str, list[Record]], tasks: Sequence[str]) -> str:
+    """The page itself."""
+    parts = ["# The paper's evaluation", "Written by `kovis report` from stored results; what nobody measured says so."]
+    first = keypoints.tables(lines["table1"], tasks, TABLES_K)
+    second = anchoring.tables(lines["table2"], tasks, TABLES_K)
+    third = success.table(lines["table3"], tasks, KEYPOINTS)
+    parts += section("Table I: keypoints under a changed picture", NOTES["keypoints"], first)
+    parts += section("Table II: predicted motion with the camera moved", NOTES["anchoring"], second)
+    parts += section("Table III: task success", NOTES["success"].format(recipe=recipe(results, tasks)), [third])
+    parts += ["## Figure 7", NOTES["views"], "![Figure 7](figure7.png)"]
+    parts += ["## Figure 8", NOTES["trajectories"], "![Figure 8](figure8.png)"]
+    parts += section("Curves", NOTES["curves"], curves.tables(lines["curves"], tasks))
+    parts += ["![Curves](curves.png)"] if lines["curves"] else []
+    parts += section("Speed", "", [speed.table(results)])
+    parts += ["## Commands", "\n".join(f"- `{command}`" for command in commands(results, tasks)) or "None was run."]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def section(title: str, note: str, tables: Sequence[Table]) -> list[str]:
+    """A heading, what is shown, and the tables."""
+    return [f"## {title}", note, *map(markdown, tables)]
+
+
+def recipe(results: Results, tasks: Sequence[str]) -> str:
+    """What the grid's servos were trained with, from the first one that was."""
+    for servo in grid(tasks):
+        if found := results.figures(servo, "training"):
+            return str(found["recipe"])
+    return "none is trained yet"
+
+
+def commands(results: Results, tasks: Sequence[str]) -> list[str]:
+    """Every command that a stored result names, once."""
+    known = ("training", "keypoints", "anchoring", "success", "path", "views", "trajectories", "curves")
+    found = [results.command(servo, study) for servo in (*grid(tasks), *map(shipped, tasks)) for study in known]
+    bench = (read(results.folder / "bench.json") or {}).get("command")
+    return sorted({command for command in [*found, bench] if command})
+
+
+def grid(tasks: Sequence[str]) -> list[Servo]:
+    """The servos of Table III."""
+    return [Servo(task, count, adex) for task in tasks for count in KEYPOINTS for adex in (False, True)]
