@@ -1,0 +1,82 @@
+"""Measure a servo as the paper does: Tables I to III, Figures 7 and 8, and curves of success, to result files."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kovis_ros import cli
+
+if TYPE_CHECKING:
+    from kovis_sim.studies.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `kovis measure`."""
+    parser.add_argument("task", help="name of a task")
+    known = "keypoints (Table I), anchoring (II), success (III), views (Figure 7), trajectories (8), curves"
+    parser.add_argument("--studies", nargs="+", metavar="STUDY", help=f"{known} (default: all)")
+    parser.add_argument("--checkpoint", help="a .safetensors file to measure as the shipped one of the task")
+    parser.add_argument("--trials", type=int, help="trials of success and of curves (default: those of the settings)")
+    add_places(parser, "runs/measure")
+
+
+def add_places(parser: argparse.ArgumentParser, work: str) -> None:
+    """Options that `kovis grid` has too."""
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results (default: results)")
+    parser.add_argument("--work", type=Path, default=Path(work), help=f"folder of unfinished work (default: {work})")
+    parser.add_argument("--settings", type=Path, help="YAML of settings (default: the frozen config/report.yaml)")
+    parser.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure with progress bars; what was measured before is left as it is."""
+    from kovis_ros.measuring import Places, measure, weights
+    from kovis_ros.method import checkpoint
+    from kovis_ros.method.config import load_task
+    from kovis_ros.method.policy import ServoPolicy
+    from kovis_ros.report.results import Results, shipped
+    from kovis_sim.studies.settings import load
+
+    cli.at_least(1, trials=args.trials)
+    cli.at_least(0, workers=args.workers)
+    names, task = chosen(args.studies), load_task(args.task)
+    settings = shortened(load(args.settings), args.trials)
+    path = checkpoint.find(args.checkpoint or task.name)
+    ServoPolicy.load(path).expect(task.name)
+    places = Places(Results(args.results), args.work)
+    servo = shipped(task.name)
+    measure(servo, task, weights(path, "shipped"), names, settings, places, command(args), args.workers)
+    cli.save_json(args.json, {name: places.results.figures(servo, name) for name in names})
+    return 0
+
+
+def chosen(names: list[str] | None) -> list[str]:
+    """Studies by name; ConfigError lists the known ones."""
+    from kovis_ros.method.config import ConfigError
+    from kovis_sim.studies import STUDIES
+
+    for name in names or ():
+        if name not in STUDIES:
+            raise ConfigError(f"study {name!r} is unknown: choose from {', '.join(STUDIES)}")
+    return names or list(STUDIES)
+
+
+def shortened(settings: Settings, trials: int | None) -> Settings:
+    """The settings with another number of trials."""
+    if trials is None:
+        return settings
+    success, curves = (dataclasses.replace(part, trials=trials) for part in (settings.success, settings.curves))
+    return dataclasses.replace(settings, success=success, curves=curves)
+
+
+def command(args: argparse.Namespace) -> str:
+    """The command that measures this again."""
+    words = ["kovis", "measure", args.task]
+    words += ["--studies", *args.studies] if args.studies else []
+    for name in ("checkpoint", "trials", "settings"):
+        value = getattr(args, name)
+        words += [f"--{name}", str(value)] if value is not None else []
+    return " ".join(words)

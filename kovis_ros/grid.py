@@ -1,0 +1,130 @@
+"""The grid of Table III: record, train and measure one servo for each task, number of keypoints and use of Adex.
+
+Every step leaves a file that appears when it is whole: shards of the bag, the state of a training run, rows of a study,
+a result. A grid that was killed finds them and goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kovis_ros import __version__, cli
+from kovis_ros.measuring import Places, measure
+from kovis_ros.measuring import weights as look_at
+from kovis_ros.method.config import Task, load_task, to_dict
+from kovis_ros.report.results import Servo, read
+from kovis_sim.studies.rows import StudyError
+from kovis_sim.studies.settings import GridConfig, Settings
+
+COMMAND = "kovis grid"
+
+
+class Cell(NamedTuple):
+    """One servo of the grid."""
+
+    servo: Servo
+    task: Task  # with the cell's networks and recipe
+    studies: tuple[str, ...]
+
+
+def cells(settings: Settings) -> list[Cell]:
+    """All cells, task by task, so that a bag is used up before the next one is recorded."""
+    config = settings.grid
+    return [
+        cell(load_task(name), keypoints, adex, config)
+        for name in config.tasks
+        for keypoints in config.keypoints
+        for adex in (False, True)
+    ]
+
+
+def cell(task: Task, keypoints: int, adex: bool, config: GridConfig) -> Cell:
+    """One cell: the task's networks with another number of keypoints, the short recipe."""
+    attack = dataclasses.replace(task.training.adversarial, probability=config.adex if adex else 0.0)
+    training = dataclasses.replace(task.training, epochs=config.epochs, score_trials=0, adversarial=attack)
+    model = dataclasses.replace(task.model, keypoints=keypoints)
+    tables = ("keypoints", "anchoring") if keypoints == config.tables else ()
+    variant = dataclasses.replace(task, model=model, training=training)
+    return Cell(Servo(task.name, keypoints, adex), variant, ("success", *tables))
+
+
+def recipe(config: GridConfig) -> str:
+    """The short recipe in words."""
+    return f"{config.samples} samples x {config.epochs} epochs, chosen by the validation split"
+
+
+class Grid:
+    """Runs cells in order; ``workers`` and ``threads`` of 0 are one a core."""
+
+    def __init__(self, settings: Settings, places: Places, workers: int = 0, threads: int = 0) -> None:
+        self.settings, self.places, self.workers = settings, places, workers
+        self.threads = threads or os.cpu_count() or 1
+
+    def state(self, cell: Cell) -> str:
+        """What of a cell is there."""
+        if self.training(cell) is None:
+            return "not trained"
+        missing = [name for name in cell.studies if not self.places.results.path(cell.servo, name).exists()]
+        return f"trained, without {', '.join(missing)}" if missing else "done"
+
+    def run(self, cell: Cell) -> None:
+        """Whatever of a cell is missing."""
+        path = self.weights(cell)
+        if self.training(cell) is None or not path.is_file():
+            if self.state(cell) == "done":  # its weights need not be kept
+                return
+            self.train(cell)
+        trained = look_at(path, recipe(self.settings.grid))
+        measure(cell.servo, cell.task, trained, cell.studies, self.settings, self.places, COMMAND, self.workers)
+
+    def weights(self, cell: Cell) -> Path:
+        """File of a cell's weights."""
+        return self.places.results.folder / cell.servo.name / "servo.safetensors"
+
+    def identity(self, cell: Cell) -> dict[str, Any]:
+        """What a cell's weights depend on."""
+        config = self.settings.grid
+        return {"task": to_dict(cell.task), "samples": config.samples, "seed": config.seed}
+
+    def training(self, cell: Cell) -> dict[str, Any] | None:
+        """The result of a cell's training; StudyError when it is of another recipe."""
+        path = self.places.results.path(cell.servo, "training")
+        found = read(path)
+        if found is not None and found.get("identity") != self.identity(cell):
+            raise StudyError(f"{path} is of another recipe or task: delete its folder, or give another --results")
+        return found
+
+    def train(self, cell: Cell) -> None:
+        """Record what the bag lacks, train, and keep weights and figures among the results."""
+        import torch
+
+        from kovis_ros.cli.train import open_cache, summary
+        from kovis_ros.method.train import train
+
+        torch.set_num_threads(self.threads)
+        cache = open_cache(cell.task, self.record(cell), None)
+        best = train(cell.task, cache, self.places.work / cell.servo.name / "run", seed=self.settings.grid.seed)
+        target = self.weights(cell)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        shutil.copyfile(best, part)
+        os.replace(part, target)
+        figures = {"recipe": recipe(self.settings.grid), **summary(best)}
+        head = {"study": "training", "command": COMMAND, "version": __version__, "identity": self.identity(cell)}
+        cli.save_json(target.with_name("training.json"), {**head, "figures": figures})
+
+    def record(self, cell: Cell) -> Path:
+        """The task's bag, complete; the same messages from the seed, whoever records them."""
+        from tqdm import tqdm
+
+        from kovis_sim.rollouts import record
+
+        config, bag = self.settings.grid, self.places.work / f"{cell.servo.task}-bag"
+        rollouts = -(-config.samples // cell.task.rollout.steps)
+        with tqdm(total=rollouts, unit="rollout", desc=f"record {cell.servo.task}", mininterval=1.0) as bar:
+            record(cell.task, rollouts, config.seed, bag, self.workers, lambda done, _: bar.update(done - bar.n))
+        return bag
