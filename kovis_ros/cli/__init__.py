@@ -6,9 +6,20 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kovis_ros.method.config import ConfigError
+
+
+class Row(NamedTuple):
+    """One figure beside what it should be; ``bar`` is the limit that ``met`` speaks of."""
+
+    name: str
+    value: float
+    reference: float
+    ratio: float
+    bar: str
+    met: bool | None
 
 
 def save_json(path: str | Path | None, data: Mapping[str, Any]) -> None:

@@ -6,13 +6,14 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.graph import identity
 from kovis_ros.bringup.supervisor import GraphError, Supervisor
+from kovis_ros.cli import Row
 from kovis_ros.cli.servo import READY_S, add_graph, simulated
 from kovis_ros.method.config import ConfigError, load_task
 
@@ -24,17 +25,6 @@ ALLOWED_LATE_S, ALLOWED_SHARE = 0.004, 0.01
 WANTED_HZ, LOWEST_HZ = 125.0, 124.0
 REMEMBERED_S = 59.0  # by the controller
 SETTLE_S = 2.0  # what happens while processes find each other is not measured
-
-
-class Row(NamedTuple):
-    """One figure beside what it should be; ``bar`` is the limit that ``met`` speaks of."""
-
-    name: str
-    value: float
-    reference: float
-    ratio: float
-    bar: str
-    met: bool | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
