@@ -20,19 +20,11 @@ def generation(task: Task, size_px: int, rollouts: int) -> float:
     cv2.setNumThreads(1)
     camera = dataclasses.replace(task.camera, size_px=size_px)
     scene = Scene(dataclasses.replace(task, camera=camera))
-    count = 0
-
-    def samples() -> object:
-        nonlocal count
-        for index in range(1, rollouts + 1):
-            for sample in rollout(scene, 0, index):
-                count += 1
-                yield sample
-
+    samples = (sample for index in range(1, rollouts + 1) for sample in rollout(scene, 0, index))
     list(rollout(scene, 0, 0))  # the first draws fill the pools
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
-        bags.write_shard(bags.shard_path(Path(folder), 0), samples(), task.axes)
+        count = bags.write_shard(bags.shard_path(Path(folder), 0), samples, task.axes)
         seconds = time.process_time() - start
     scene.close()
     return count / seconds

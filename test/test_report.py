@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import signal
 import subprocess
 import sys
@@ -229,7 +228,7 @@ def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not (tmp_path / "results").exists()
     assert cli.main(words) == 0
     said = capsys.readouterr().out
-    assert "[1/1] pick_mug-k4: not trained" in said and re.search(r"resumed at step [5-7] of 12", said)
+    assert "[1/1] pick_mug-k4: not trained" in said and "resumed at step 7 of 9" in said
     assert shard.stat().st_mtime_ns == recorded
     files = sorted((tmp_path / "results" / "pick_mug-k4").iterdir())
     assert [file.name for file in files] == ["servo.safetensors", "success.json", "training.json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ class KeypointJob(NamedTuple):
         scene = rows.scene(self.task, "test", sensor=False)
         arrange(scene, rng)
         policy, row = rows.policy(self.checkpoint), Row(index=index)
-        for name, look in looks(config, rng, bool(self.task.held.mesh)).items():
+        for name, look in looks(config, self.task, rng).items():
             scene.wear(look, np.random.default_rng([config.seed, index, 1]))
             row[name] = seen(scene, policy).round(5).tolist()
         return row
@@ -48,10 +49,11 @@ def arrange(scene: Scene, rng: np.random.Generator) -> None:
     scene.put(geometry.interpolate(scene.world_T_tcp, scene.world_T_goal, float(rng.random())))
 
 
-def looks(config: KeypointConfig, rng: np.random.Generator, holding: bool) -> dict[str, Look]:
+def looks(config: KeypointConfig, task: Task, rng: np.random.Generator) -> dict[str, Look]:
     """The plain look and what each perturbation makes of it; patterns are of the family that training lacks."""
-    plain = appearance.draw(config.plain, rng, "train", holding)
-    other = appearance.draw(config.perturbed, rng, "test", holding)
+    holding, count = bool(task.held.mesh), task.appearance.distractors
+    plain = appearance.draw(dataclasses.replace(config.plain, distractors=count), rng, "train", holding)
+    other = appearance.draw(dataclasses.replace(config.perturbed, distractors=count), rng, "test", holding)
     ground = plain._replace(
         background=other.background,
         table_to_texture=other.table_to_texture,
