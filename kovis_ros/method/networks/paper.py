@@ -37,7 +37,8 @@ class PaperEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, 64, 64) -> (B, K, 32, 32)."""
-        x, skips = self.stem(images), []
+        x = self.stem(images)
+        skips = []
         for level, block in enumerate(self.down):
             x = block(F.avg_pool2d(x, 2) if level else x)
             skips.append(x)
