@@ -61,7 +61,7 @@ def begin(ledger: Path, settings: Any) -> list[Row]:
     if lines[0] != head:
         raise StudyError(f"{ledger} has rows of other settings or weights: delete it, or give another --work")
     whole = lines if lines[-1].endswith("\n") else lines[:-1]
-    ledger.write_text("".join(whole))
+    os.truncate(ledger, len("".join(whole).encode()))  # never written anew: a kill would lose all rows
     return [json.loads(line) for line in whole[1:]]
 
 
