@@ -71,10 +71,10 @@ def test_runs_with_its_arguments(fake: Fake, tmp_path: Path) -> None:
         (FileNotFoundError(2, "No such file or directory", "a.yaml"), 1, "kovis: a.yaml: No such file or directory"),
         (
             ModuleNotFoundError("no", name="pybullet"),
-            1,
+            3,
             "kovis: pybullet is not installed: pip install",
         ),
-        (ModuleNotFoundError("no", name="rclpy.node"), 1, "kovis: rclpy is not installed: run `make setup`"),
+        (ModuleNotFoundError("no", name="rclpy.node"), 3, "kovis: rclpy is not installed: run `make setup`"),
         (KeyboardInterrupt(), 130, "kovis: interrupted"),
     ],
 )
