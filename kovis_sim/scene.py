@@ -6,7 +6,7 @@ Convention: world = base of the arm; the table's top is z = 0. The tcp is tool0 
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,12 +36,32 @@ class Truth(NamedTuple):
     keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then tool: x, y in pixels, 1 where in the image
 
 
+class Renderer(Protocol):
+    """Draws what ``Scene`` tells of its picture; ``PathTracer`` does."""
+
+    def dress(self, rng: np.random.Generator) -> None: ...
+
+    def stereo(
+        self, visuals: list[Visual], cameras: dict[str, tuple[Array, Array, int]], lights: list[Light]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
+
+
 class Scene:
     """One task in one simulated cell, without a window; randomness comes from ``seed`` alone."""
 
-    def __init__(self, task: Task, seed: int = 0, split: Split = "train", sensor: bool = False) -> None:
-        """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs."""
-        self.task, self.split = task, split
+    def __init__(
+        self,
+        task: Task,
+        seed: int = 0,
+        split: Split = "train",
+        sensor: bool = False,
+        renderer: Renderer | None = None,
+    ) -> None:
+        """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs.
+
+        ``renderer``: draws the images in place of the trained one; truth stays the latter's.
+        """
+        self.task, self.split, self._renderer = task, split, renderer
         self._sensor: InfraredSensor | None = None
         self._senses = sensor
         mesh_check.check(task)
@@ -113,6 +133,8 @@ class Scene:
         """Another light, other paint, another background."""
         self.look = appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh))
         self._stage.dress(self.look, self.rng, self.world_T_target)
+        if self._renderer:
+            self._renderer.dress(self.rng.spawn(1)[0])  # the trial is the same as without it
         if self._senses:
             self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
 
@@ -201,6 +223,8 @@ class Scene:
         left, right = self._stage.shoot(self.camera.eyes(self.world_T_tool0), self.camera, self.look)
         self._pictures = (left.picture, right.picture)
         pair = left.image, right.image
+        if self._renderer:
+            pair = self._renderer.stereo(self.visuals(), self.cameras(), self.lights())
         return self._sensor(*pair) if self._sensor else pair
 
     def truth(self) -> Truth:

@@ -28,6 +28,7 @@ INSTALL = {
     "lightning": "pip install 'kovis_ros[train]'",
     "manifold3d": "pip install 'kovis_ros[sim]'",
     "matplotlib": "pip install 'kovis_ros[train]'",
+    "mitsuba": "pip install 'kovis_ros[path]'",
     "PIL": "pip install 'kovis_ros[sim]'",
     "pybullet": "pip install 'kovis_ros[sim]'",
     "pyrealsense2": "pip install 'kovis_ros[realsense]'",
