@@ -37,7 +37,7 @@ def commands(short: bool) -> list[Sequence[str]]:
         ]
     return [
         (*MAKE, *(word for setting in TINY for word in ("--set", setting))),
-        ("record", FILE, "--rollouts", "12", "--out", BAG, "--workers", "1"),
+        ("record", FILE, "--rollouts", "20", "--out", BAG, "--workers", "1"),
         ("check-data", BAG, "--json", "check.json"),
         ("train", FILE, "--data", BAG, "--trials", "0"),
         ("evaluate", FILE, "--checkpoint", CHECKPOINT, "--trials", "1", "--workers", "1", "--json", "usb.json"),

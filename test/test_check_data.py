@@ -137,7 +137,7 @@ def test_the_command_reports_shows_and_fails(
     bad = bag(tmp_path / "bad", task, black)
     assert kovis(["check-data", str(bad), "--samples", "20"]) == 1
     told = capsys.readouterr().out
-    assert "looked at 20" in told and "MISSED" in told and "FAILED: empty images, duplicate images" in told
+    assert "looked at 20" in told and "MISSED" in told and "FAILED: empty images, duplicate images, grey values" in told
     assert cv2.imread(str(tmp_path / "bad.png")).shape == (contact_sheet.HEAD, columns, 3)
 
 

@@ -44,7 +44,7 @@ def test_the_tutorial_in_short_form(here: Path) -> None:
     assert task.name == "usb" and task.held.mesh == str(here / "usb/meshes/held.obj")
     assert task.model.keypoints == 4 and task.success.kind == "seat" and task.success.distance_m == 0.012
     checked = json.loads(Path("check.json").read_text())
-    assert checked["passed"] and checked["samples"] == checked["looked_at"] == 60
+    assert checked["passed"] and checked["samples"] == checked["looked_at"] == 100
     assert json.loads(Path("usb.json").read_text())["trials"] == 1
     for name in ("goal", "starts", "landmarks"):
         picture = cv2.imread(f"usb/preview/{name}.png", cv2.IMREAD_GRAYSCALE)
@@ -156,23 +156,26 @@ def test_an_existing_task_stays_without_force_and_keeps_other_files_with_it(
 
 
 @pytest.mark.parametrize(
-    ("mesh", "most"),
+    ("mesh", "most", "hole"),
     [
-        (usb.socket_mesh(usb.UsbB()), 20),
-        (usb.plug_mesh(usb.UsbB()), 6),
-        (parts.plug_mesh(parts.Plug()), decompose.MOST),
-        (trimesh.creation.annulus(0.020, 0.045, 0.025), decompose.MOST),
+        (usb.socket_mesh(usb.UsbB()), 20, (0.0, 0.0, 0.020)),
+        (usb.plug_mesh(usb.UsbB()), 6, None),
+        (parts.plug_mesh(parts.Plug()), decompose.MOST, (0.0, 0.0, 0.015)),
+        (trimesh.creation.annulus(0.020, 0.045, 0.025), decompose.MOST, (0.0, 0.0, 0.0)),
     ],
     ids=["socket", "plug", "bored", "ring"],
 )
-def test_pieces_are_convex_fill_the_mesh_and_leave_its_hole_open(mesh: trimesh.Trimesh, most: int) -> None:
+def test_pieces_fill_the_mesh_and_leave_its_hole_open(
+    mesh: trimesh.Trimesh, most: int, hole: tuple[float, float, float] | None
+) -> None:
     mesh.merge_vertices()
     pieces, overfill = decompose.convex_pieces(mesh)
     assert 1 < len(pieces) <= most and 0.0 <= overfill < 0.02
-    assert all(piece.is_convex for piece in pieces)
-    volume = sum(float(piece.volume) for piece in pieces)
-    skin = float(mesh.area) * parts.MARGIN_M
-    assert volume < float(mesh.volume) and volume > float(mesh.volume) - 4.0 * skin  # each cut is a skin of its own
+    volume, skin = sum(float(piece.volume) for piece in pieces), float(mesh.area) * parts.MARGIN_M
+    assert float(mesh.volume) - 3.0 * skin < volume < float(mesh.volume)  # each cut is a skin of its own
+    for piece in pieces if hole else []:
+        outside = np.einsum("ij,ij->i", piece.face_normals, hole - piece.triangles[:, 0]).max()
+        assert outside > 0.005
 
 
 def test_a_fine_mesh_is_simplified_and_says_so(tmp_path: Path) -> None:

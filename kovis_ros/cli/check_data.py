@@ -89,7 +89,7 @@ def report(found: BagInfo, looked: int, checks: list[Check]) -> str:
         f"{found.size_bytes / 1e6:.0f} MB, every topic whole; looked at {looked}"
     ]
     for check in checks:
-        low, high = f"{check.least:g}", f"{check.most:g}"
+        low, high = f"{check.least:.3g}", f"{check.most:.3g}"
         limit = f"at least {low}" if check.most == 1.0 else f"{low} to {high}"
         mark = "ok" if check.ok else "MISSED"
         lines.append(f"  {check.name:<33} {check.value:9.3f} {check.unit:<12} {limit:<16} {mark}")
