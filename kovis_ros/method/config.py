@@ -136,6 +136,7 @@ class LossConfig:
     anchor: float = 0.5  # ours: half of the keypoints on the target, half on the gripper, see ``losses.anchor``
     spread: float = 2.0  # ours: each keypoint in one place, see ``losses.spread``
     landmark: float = 2.0  # ours: each keypoint on a point of the CAD model, see ``losses.landmark``
+    disparity: float = 2.0  # ours: landmarks as deep as they are, see ``losses.disparity``
     gamma: float = 20.0  # Eq. 5, in normalised coordinates
     hardest: float = 0.3  # share of the pixels that depth and segmentation look at, see ``losses.hardest``
 
