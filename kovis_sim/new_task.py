@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import trimesh
 import yaml
 
-from kovis_ros.method.config import ConfigError, Task, from_dict
+from kovis_ros.method.config import ConfigError, Task, from_dict, load_task, to_dict
 from kovis_sim import gripper
 from kovis_sim.meshes import write_object
 from kovis_sim.solids import Solid
@@ -26,9 +26,7 @@ FINGERS_CLEAR_M = 0.012  # between fingertips and target when the object is seat
 PEG_M = 0.006  # that each finger's peg stands out from its pad
 TIP_M = gripper.FINGERTIP[1][0][1][1] - gripper.PEG_Z  # from the pegs' centre to the end of the fingers
 FORWARD_M = 0.014  # that closing carries the pegs: the goal of a grasp is so much above its place
-MODEL = {"keypoints": 16, "image_size": 128, "growth": 16, "layers": [1, 3, 4, 4], "decoder_layers": [3, 3, 1],
-         "dilation": False}  # fmt: skip
-TRAINING = {"epochs": 8, "batch": 16, "learning_rate": 1.5e-3, "score_every": 4, "loss": {"landmark": 4.0}}
+RECIPE = "pick_mug"  # the task whose networks and training a new one begins with
 
 
 class Wish(NamedTuple):
@@ -43,12 +41,12 @@ class Wish(NamedTuple):
 
 def draft(name: str, target: Solid, held: Solid | None, wish: Wish) -> Task:
     """The task, with meshes at ``./meshes``; ConfigError for a wish that cannot be, UserWarning as ``from_dict``."""
-    top = float(target.mesh.bounds[1, 2])
+    top, recipe = float(target.mesh.bounds[1, 2]), to_dict(load_task(RECIPE))
     settings: dict[str, Any] = {
         "name": name,
         "target": {**_files("target"), "mass_kg": _mass(target.mesh)},
-        "model": dict(MODEL),
-        "training": dict(TRAINING),
+        "model": recipe["model"],
+        "training": recipe["training"],
         **(_grasp(target.mesh) if held is None else _insertion(top, held.mesh, wish.depth_m)),
     }
     if wish.axes is not None:
