@@ -19,6 +19,7 @@ from kovis_ros.method.images import StereoKeypoints
 from kovis_ros.method.loop import ServoLoop
 from kovis_ros.method.motion import Motion
 from kovis_sim.appearance import Split
+from kovis_sim.path_tracer import PathTracer
 from kovis_sim.scene import Scene
 
 IMAGE_PERIOD_S = 0.05  # 20 Hz: what one core keeps up with
@@ -103,17 +104,19 @@ def evaluate(
     workers: int = 0,
     complete: bool = True,
     progress: Callable[[Trial], None] | None = None,
+    samples: int = 0,
 ) -> list[Trial]:
     """Trials with seeds ``seed, seed + 1, ...`` in order; ``load`` makes the policy in each worker (picklable).
 
     Looks of the ``test`` split share no pattern with training. workers 0: one a core; 1: in this process.
+    samples: paths a pixel of the path tracer, which is never trained on; 0: PyBullet draws.
     """
     seeds = range(seed, seed + trials)
     if workers == 1:
-        return [_heard(run_trial(_scene(task, split), _policy(load), s, complete), progress) for s in seeds]
+        return [_heard(_job(task, load, s, split, complete, samples), progress) for s in seeds]
     found: dict[int, Trial] = {}
     with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_job, task, load, s, split, complete) for s in seeds]
+        jobs = [pool.submit(_job, task, load, s, split, complete, samples) for s in seeds]
         for job in as_completed(jobs):
             found[job.result().seed] = _heard(job.result(), progress)
     return [found[s] for s in seeds]
@@ -150,14 +153,14 @@ def _heard(trial: Trial, progress: Callable[[Trial], None] | None) -> Trial:
     return trial
 
 
-def _job(task: Task, load: Callable[[], Policy], seed: int, split: Split, complete: bool) -> Trial:
-    return run_trial(_scene(task, split), _policy(load), seed, complete)
+def _job(task: Task, load: Callable[[], Policy], seed: int, split: Split, complete: bool, samples: int) -> Trial:
+    return run_trial(_scene(task, split, samples), _policy(load), seed, complete)
 
 
 @lru_cache(maxsize=1)
-def _scene(task: Task, split: Split) -> Scene:
+def _scene(task: Task, split: Split, samples: int) -> Scene:
     """The process's scene, set up once."""
-    return Scene(task, split=split, sensor=True)
+    return Scene(task, split=split, sensor=True, renderer=PathTracer(samples) if samples else None)
 
 
 @lru_cache(maxsize=1)

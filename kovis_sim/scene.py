@@ -6,7 +6,7 @@ Convention: world = base of the arm; the table's top is z = 0. The tcp is tool0 
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,12 +36,32 @@ class Truth(NamedTuple):
     keypoints: NDArray[np.float32]  # (2, L, 3) landmarks of target, then tool: x, y in pixels, 1 where in the image
 
 
+class Renderer(Protocol):
+    """Draws what ``Scene`` tells of its picture; ``PathTracer`` does."""
+
+    def dress(self, rng: np.random.Generator) -> None: ...
+
+    def stereo(
+        self, visuals: list[Visual], cameras: dict[str, tuple[Array, Array, int]], lights: list[Light]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
+
+
 class Scene:
     """One task in one simulated cell, without a window; randomness comes from ``seed`` alone."""
 
-    def __init__(self, task: Task, seed: int = 0, split: Split = "train", sensor: bool = False) -> None:
-        """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs."""
-        self.task, self.split = task, split
+    def __init__(
+        self,
+        task: Task,
+        seed: int = 0,
+        split: Split = "train",
+        sensor: bool = False,
+        renderer: Renderer | None = None,
+    ) -> None:
+        """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs.
+
+        ``renderer``: draws the images in place of the trained one; truth stays the latter's.
+        """
+        self.task, self.split, self._renderer = task, split, renderer
         self._sensor: InfraredSensor | None = None
         self._senses = sensor
         mesh_check.check(task)
@@ -83,8 +103,10 @@ class Scene:
         yaw = np.radians(self.rng.uniform(*self.task.target.yaw_range_deg))
         x, y = self.rng.uniform(x0, x1), self.rng.uniform(y0, y1)
         self._place(x, y, yaw, hand.draw(self.task.held, self.rng) if tcp_T_held is None else tcp_T_held)
+        if self._renderer:
+            self._renderer.dress(self.rng.spawn(1)[0])  # the trial is the same as without it
 
-    def _place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
+    def place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
         """Target at a place of the table (m, rad), object in the hand, arm at the goal."""
         self.world_T_target = geometry.pose_rpy((x, y, 0.0), (0.0, 0.0, yaw))
         self.tcp_T_held = tcp_T_held
@@ -99,7 +121,7 @@ class Scene:
         for x, y, yaw in product((x0, x1), (y0, y1), np.radians(self.task.target.yaw_range_deg)):
             where = f"task {self.task.name}: goal with the target at ({x:.2f}, {y:.2f}) m, {np.degrees(yaw):.0f} deg"
             try:
-                self._place(x, y, float(yaw), hand.nominal(self.task.held))
+                self.place(x, y, float(yaw), hand.nominal(self.task.held))
             except kinematics.Unreachable as error:
                 raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
             if self.touching(self.q):
@@ -111,11 +133,11 @@ class Scene:
 
     def new_look(self) -> None:
         """Another light, other paint, another background."""
-        self.wear(appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh)), self.rng)
+        self.dress(appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh)), self.rng)
         if self._senses:
             self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
 
-    def wear(self, look: Look, rng: np.random.Generator) -> None:
+    def dress(self, look: Look, rng: np.random.Generator) -> None:
         """Look as given; ``rng`` strews the distractors: the same one leaves them where they are."""
         self.look = look
         self._stage.dress(look, rng, self.world_T_target)
@@ -125,6 +147,8 @@ class Scene:
 
         distance_m: of the tcp from the goal; without it one of the task's range.
         """
+        if self._renderer:
+            self._renderer.dress(self.rng.spawn(1)[0])  # the trial is the same as without it
         for _ in range(200):
             world_T_tcp = self.world_T_goal @ geometry.exp(starts.displacement(self.task, self.rng, distance_m))
             if self._clear(world_T_tcp):
@@ -208,6 +232,8 @@ class Scene:
         left, right = self._stage.shoot(self.camera.eyes(self.world_T_tool0), self.camera, self.look)
         self._pictures = (left.picture, right.picture)
         pair = left.image, right.image
+        if self._renderer:
+            pair = self._renderer.stereo(self.visuals(), self.cameras(), self.lights())
         return self._sensor(*pair) if self._sensor else pair
 
     def truth(self) -> Truth:

@@ -38,7 +38,8 @@ class Visual(NamedTuple):
     size: tuple[float, ...]  # box: half extents; cylinder: radius, length; sphere: radius
     grey: float
     specular: float
-    texture: NDArray[np.uint8] | None  # (256, 256); on the table in its own coordinates, see Look.table_to_texture
+    texture: NDArray[np.uint8] | None  # (S, S)
+    xy_to_texture: Array | None  # (2, 3) affine: x, y of the shape in metres -> texture pixels; None: as the mesh says
     world_T_shape: Array
 
 
@@ -193,11 +194,13 @@ class Stage:
         grey, table = look.table_grey, None
         if look.background is not None:
             grey, table = 1.0, np.uint8(255 * np.clip(look.background, 0, 1))
-        half = tuple(TABLE_HALF)
-        shapes = [Visual("table", None, "box", half, grey, 0.1, table, geometry.pose((0.5, 0, -half[2])))]
+        half, world_T_table = tuple(TABLE_HALF), geometry.pose((0.5, 0, -TABLE_HALF[2]))
+        to_texture = look.table_to_texture @ world_T_table[np.ix_([0, 1, 3], [0, 1, 3])]
+        shapes = [Visual("table", None, "box", half, grey, 0.1, table, to_texture, world_T_table)]
 
-        def skin(surface: appearance.Surface) -> tuple[float, float, NDArray[np.uint8] | None]:
-            return surface.grey, surface.specular, self._images[surface.texture] if surface.texture >= 0 else None
+        def skin(surface: appearance.Surface) -> tuple[float, float, NDArray[np.uint8] | None, None]:
+            texture = self._images[surface.texture] if surface.texture >= 0 else None
+            return surface.grey, surface.specular, texture, None
 
         mesh = robot.ASSETS / self.task.target.mesh
         shapes.append(Visual("target", mesh, "", (), *skin(look.target), world_T_target))

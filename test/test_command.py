@@ -71,10 +71,10 @@ def test_runs_with_its_arguments(fake: Fake, tmp_path: Path) -> None:
         (FileNotFoundError(2, "No such file or directory", "a.yaml"), 1, "kovis: a.yaml: No such file or directory"),
         (
             ModuleNotFoundError("no", name="pybullet"),
-            1,
+            3,
             "kovis: pybullet is not installed: pip install",
         ),
-        (ModuleNotFoundError("no", name="rclpy.node"), 1, "kovis: rclpy is not installed: run `make setup`"),
+        (ModuleNotFoundError("no", name="rclpy.node"), 3, "kovis: rclpy is not installed: run `make setup`"),
         (KeyboardInterrupt(), 130, "kovis: interrupted"),
     ],
 )
@@ -119,6 +119,7 @@ def test_wrong_usage(fake: Fake, capsys: pytest.CaptureFixture[str], tmp_path: P
         (["evaluate", "make_tea"], "task 'make_tea' is unknown"),
         (["evaluate", "pick_mug", "--trials", "0"], "--trials 0 is out of range"),
         (["evaluate", "pick_mug", "--seed", "-1"], "--seed -1 is out of range"),
+        (["evaluate", "pick_mug", "--renderer", "path", "--samples", "0"], "--samples 0 is out of range"),
     ],
 )
 def test_what_cannot_be_is_one_line_exit_2_and_nothing_written(
@@ -128,6 +129,15 @@ def test_what_cannot_be_is_one_line_exit_2_and_nothing_written(
     assert cli.main(words) == 2
     told = capsys.readouterr().err
     assert text in told and len(told.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_missing_path_tracer_is_told_before_the_trials(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pybullet")
+    monkeypatch.setitem(sys.modules, "mitsuba", None)
+    assert cli.main(["evaluate", "pick_mug", "--renderer", "path"]) == 3
+    assert capsys.readouterr().err == "kovis: mitsuba is not installed: pip install 'kovis_ros[path]'\n"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +211,7 @@ def test_every_optional_package_has_an_install_line(monkeypatch: pytest.MonkeyPa
     runpy.run_path("setup.py")
     imported = {"opencv-python-headless": "cv2", "pillow": "PIL", "ur-rtde": "rtde_control"}
     extras = given["extras_require"]
-    wanted = {item for extra in ("sim", "bags", "train", "ur", "realsense") for item in extras[extra]}
+    wanted = {item for extra in ("sim", "bags", "train", "path", "ur", "realsense") for item in extras[extra]}
     for requirement in wanted - {"tensorboard"}:  # which Lightning imports
         package = re.match(r"[\w-]+", requirement)[0]  # type: ignore[index]
         line = cli.INSTALL[imported.get(package, package)]

@@ -79,10 +79,24 @@ def test_landmark_counts_cells_of_what_is_in_the_image() -> None:
     keypoints = torch.zeros(1, 2, 3, 3)
     keypoints[:, :, 0, :2] = landmarks[:, :, 0, :2] + torch.tensor([1.5, 2.0])  # 3 and 4 cells: 5
     keypoints[:, :, 2, :2] = landmarks[:, :, 3, :2]
+    rounding, chosen = math.sqrt(1e-3), losses.chosen(landmarks, 3)
+    assert float(losses.landmark(keypoints, chosen, 4)) == pytest.approx((5.0 + 2.0 * rounding) / 3, rel=1e-3)
+    chosen[:, :, 0, 2] = 0.0  # outside: it does not count
+    assert float(losses.landmark(keypoints, chosen, 4)) == pytest.approx(rounding, rel=1e-3)
+
+
+def test_disparity_counts_what_the_eyes_do_not_share() -> None:
+    # a cell of a 4x4 map is 0.5 wide: both eyes 3 cells off is no error, the right one alone is off by 2 cells
+    landmarks = torch.zeros(1, 2, 2, 3)
+    landmarks[..., 2] = 1.0
+    keypoints = landmarks.clone()
+    keypoints[:, :, 0, 0] += 1.5
+    keypoints[:, 1, 1, 0] -= 1.0
+    keypoints[:, 1, 1, 1] += 0.7  # along the other axis there is no disparity
     rounding = math.sqrt(1e-3)
-    assert float(losses.landmark(keypoints, landmarks, 4)) == pytest.approx((5.0 + 2.0 * rounding) / 3, rel=1e-3)
-    landmarks[:, :, 0, 2] = 0.0  # outside: it does not count
-    assert float(losses.landmark(keypoints, landmarks, 4)) == pytest.approx(rounding, rel=1e-3)
+    assert float(losses.disparity(keypoints, landmarks, 4)) == pytest.approx((rounding + 2.0) / 2, rel=1e-3)
+    landmarks[:, 0, 1, 2] = 0.0  # seen by one eye alone: it does not count
+    assert float(losses.disparity(keypoints, landmarks, 4)) == pytest.approx(rounding, rel=1e-3)
 
 
 def test_depth_counts_known_depth_of_objects_only() -> None:

@@ -113,6 +113,18 @@ def test_cancel_is_zero_then_canceled(rig):
     assert len([1 for _, twist in r.twists[-5:] if not twist.any()]) == 5  # zero more than once
 
 
+def test_one_node_ends_a_goal_well_and_the_next_one_badly(rig):
+    r = rig()
+    handle, moving = r.servoing(), r.policy.answer
+    r.policy.answer = Motion(AHEAD, 0.02, 0.9)
+    assert r.result(handle)[1].error_code == Servo.Result.NONE
+    r.policy.answer = moving
+    handle = r.servoing()
+    r.answer(handle.cancel_goal_async())
+    status, result = r.result(handle)
+    assert status == CANCELED and result.error_code == Servo.Result.CANCELLED
+
+
 def test_a_second_goal_is_rejected_and_the_first_goes_on(rig):
     r = rig()
     r.servoing()

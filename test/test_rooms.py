@@ -49,6 +49,7 @@ SINGLE = {  # modules that own what the rest of their room must not touch
     "kovis_ros.method.config": {"yaml"},
     "kovis_ros.method.train": {"lightning", "tqdm"},
     "kovis_ros.method.pictures": {"matplotlib"},
+    "kovis_sim.path_tracer": {"mitsuba", "drjit"},
     "kovis_sim.world": {"pybullet", "pybullet_utils"},
     "kovis_sim.sim_node": {"rclpy", "kovis_ros.conversions", "kovis_ros.nodes", *MESSAGES},
 }
@@ -141,6 +142,7 @@ def test_walk_sees_the_rooms() -> None:
         Import("kovis_ros.nodes.servo", "torch", 1, False),
         Import("kovis_ros.nodes.servo", "kovis_sim.scene", 1, True),
         Import("kovis_sim.scene", "pybullet", 1, True),
+        Import("kovis_sim.materials", "mitsuba", 1, True),
         Import("kovis_sim.scene", "kovis_ros.conversions", 1, False),
     ]
     assert all(complaint(entry) for entry in bad)

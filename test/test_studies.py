@@ -167,7 +167,7 @@ def test_a_perturbed_picture_shows_the_same_scene(scene: Scene) -> None:
     keypoints.arrange(scene, rng)
     seen = {}
     for name, look in keypoints.looks(load().keypoints, scene.task, rng).items():
-        scene.wear(look, np.random.default_rng(5))
+        scene.dress(look, np.random.default_rng(5))
         seen[name] = (scene.stereo()[0].astype(float), scene.truth())
     image, truth = seen.pop("none")
     for name, (changed, other) in seen.items():

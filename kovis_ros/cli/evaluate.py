@@ -18,6 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=("test", "train"), default="test", help="looks: test shares none with training"
     )
+    parser.add_argument(
+        "--renderer",
+        choices=("bullet", "path"),
+        default="bullet",
+        help="path: a path tracer with other materials and lamps, never trained on, slow (default: bullet)",
+    )
+    parser.add_argument("--samples", type=int, default=36, help="paths a pixel of --renderer path (default: 36)")
     parser.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
     parser.add_argument("--no-complete", action="store_true", help="leave the completion motion out: alignment only")
 
@@ -28,11 +35,15 @@ def run(args: argparse.Namespace) -> int:
 
     from kovis_ros.method.config import load_task
     from kovis_ros.method.policy import ServoPolicy
+    from kovis_sim import path_tracer
     from kovis_sim.evaluate import evaluate, summarise
 
-    cli.at_least(1, trials=args.trials)
+    cli.at_least(1, trials=args.trials, samples=args.samples)
     cli.at_least(0, seed=args.seed, workers=args.workers)
     task = load_task(args.task)
+    samples = args.samples if args.renderer == "path" else 0
+    if samples:
+        path_tracer.engine()  # a missing Mitsuba is told now, before any process starts
     load = partial(ServoPolicy.load, args.checkpoint or task.name)
     load().expect(task.name)
     with tqdm(total=args.trials, unit="trial", desc=f"evaluate {task.name}") as bar:
@@ -44,11 +55,13 @@ def run(args: argparse.Namespace) -> int:
             bar.update()
             bar.set_postfix_str(f"{good}/{bar.n} succeeded")
 
-        trials = evaluate(task, load, args.trials, args.seed, args.split, args.workers, not args.no_complete, progress)
+        complete = not args.no_complete
+        trials = evaluate(task, load, args.trials, args.seed, args.split, args.workers, complete, progress, samples)
     summary = summarise(task, trials)
     print(report(summary))
     rows = [{key: value for key, value in trial._asdict().items() if key != "errors"} for trial in trials]
-    cli.save_json(args.json, {**summary, "seed": args.seed, "split": args.split, "rows": rows})
+    drawn = {"seed": args.seed, "split": args.split, "renderer": args.renderer, "samples": samples}
+    cli.save_json(args.json, {**summary, **drawn, "rows": rows})
     return 0
 
 

@@ -28,6 +28,7 @@ INSTALL = {
     "lightning": "pip install 'kovis_ros[train]'",
     "manifold3d": "pip install 'kovis_ros[sim]'",
     "matplotlib": "pip install 'kovis_ros[train]'",
+    "mitsuba": "pip install 'kovis_ros[path]'",
     "PIL": "pip install 'kovis_ros[sim]'",
     "pybullet": "pip install 'kovis_ros[sim]'",
     "pyrealsense2": "pip install 'kovis_ros[realsense]'",
@@ -43,7 +44,10 @@ INSTALL = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted."""
+    """Run one command; returns its exit code.
+
+    0 done, 1 failed, 2 wrong usage or settings, 3 a package is missing, 130 interrupted.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         code = dispatch(words)
@@ -119,7 +123,7 @@ def report(error: Exception) -> int:
     if isinstance(error, ConfigError):
         return complain(str(error), 2)
     if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) in INSTALL:
-        return complain(f"{package} is not installed: {INSTALL[package]}", 1)
+        return complain(f"{package} is not installed: {INSTALL[package]}", 3)
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return complain(f"{place}{error.strerror}: check the path, its permissions and the disk", 1)

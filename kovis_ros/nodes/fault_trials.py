@@ -20,7 +20,7 @@ from kovis_ros.method.config import Task
 from kovis_ros.nodes.trials import TrialClient, TrialError
 
 UNDER_WAY_S = 12.0
-MOVING_MPS = 0.008
+MOVING_MPS = 0.005  # a start that is all but a turn goes at 5.5 mm/s of translation
 STILL_M = 0.0002  # of the simulated arm, whose motors settle
 ARRIVAL_S = 0.25  # the longest that a good image takes to its keypoints
 

@@ -208,8 +208,10 @@ class ServoNode(Node):
         result.final_speed, result.images = (float(loop.speed), loop.images) if loop else (0.0, 0)
         cancelled = self.goal.is_cancel_requested
         self.server.finish("succeed" if good else "canceled" if cancelled else "abort", result)
-        log = self.get_logger().info if good else self.get_logger().warning
-        log("goal reached" if good else f"goal ended with code {ending.code}: {ending.message}")
+        if good:
+            self.get_logger().info("goal reached")
+        else:
+            self.get_logger().warning(f"goal ended with code {ending.code}: {ending.message}")
         self.state = state or (State.CONVERGED if good else State.IDLE)
         self.reason = ending.message
         self.alignment = self.completion = self.goal = None

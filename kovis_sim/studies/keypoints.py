@@ -35,7 +35,7 @@ class KeypointJob(NamedTuple):
         arrange(scene, rng)
         policy, row = rows.policy(self.checkpoint), Row(index=index)
         for name, look in looks(config, self.task, rng).items():
-            scene.wear(look, np.random.default_rng([config.seed, index, 1]))
+            scene.dress(look, np.random.default_rng([config.seed, index, 1]))
             row[name] = seen(scene, policy).round(5).tolist()
         return row
 
