@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import trimesh
 
 from kovis_ros.method.config import ConfigError, HeldConfig, TargetConfig, Task
@@ -9,7 +11,8 @@ from kovis_sim import robot
 from kovis_sim.cell import pieces
 
 BUDGET = 6000  # triangles of one object: TinyRenderer takes 1 ms more for every 5000 in each image
-LARGEST_M = 1.0
+LARGEST_M, SMALLEST_M = 1.0, 0.002  # longest side: nothing longer is handled, nothing shorter fills a pixel
+BEYOND_M = 0.005  # by which a collision piece may reach out of its mesh
 
 
 def check(task: Task) -> None:
@@ -21,24 +24,48 @@ def check(task: Task) -> None:
 
 def _check(item: TargetConfig | HeldConfig, where: str) -> None:
     """One object: its visual mesh and its collision pieces."""
-    path = robot.ASSETS / item.mesh
-    if not item.mesh or not path.is_file():
-        raise ConfigError(f"{where}.mesh {item.mesh!r} is no file in {robot.ASSETS}: add it")
+    name = f"{where}.mesh {item.mesh!r}"
+    mesh = load(robot.ASSETS / item.mesh, name)
+    if len(mesh.faces) > BUDGET:
+        raise ConfigError(f"{name} has {len(mesh.faces)} triangles of at most {BUDGET}: simplify it")
+    files = pieces(item.collision)
+    if not files:
+        raise ConfigError(
+            f"{where}.collision {item.collision!r} matches no file in {robot.ASSETS}: give a glob of convex pieces"
+        )
+    for file in files:
+        check_piece(read(file, f"{where}.collision {str(file)!r}"), mesh, f"{where}.collision {str(file)!r}")
+
+
+def load(path: Path, name: str, scale: float = 1.0, remedy: str = "scale it by 0.001") -> trimesh.Trimesh:
+    """The mesh of a file times ``scale``; ConfigError with its ``name`` when that cannot be an object in metres."""
+    mesh = read(path, name)
+    mesh.apply_scale(scale)
+    longest = float(mesh.extents.max())
+    if longest > LARGEST_M:
+        raise ConfigError(f"{name} is {longest:.3g} m long: it seems to be in millimetres, {remedy}")
+    if longest < SMALLEST_M:
+        raise ConfigError(f"{name} is {1e3 * longest:.2g} mm long: no camera sees it, export it in metres")
+    return mesh
+
+
+def read(path: Path, name: str) -> trimesh.Trimesh:
+    """The mesh of a file as it is; ConfigError when there is none, it cannot be read, or it has no triangles."""
+    if not path.is_file():
+        raise ConfigError(f"{name} is no file in {path.parent}: add it")
     try:
         mesh = trimesh.load(path, force="mesh", process=False)
         count = len(mesh.faces)
     except Exception as error:  # trimesh raises whatever its parsers do
-        raise ConfigError(f"{where}.mesh {item.mesh!r} cannot be read ({error}): export it as OBJ or STL") from error
+        raise ConfigError(f"{name} cannot be read ({error}): export it as OBJ or STL") from error
     if count == 0:
-        raise ConfigError(f"{where}.mesh {item.mesh!r} is empty: export it with its triangles")
-    longest = float(mesh.extents.max())
-    if longest > LARGEST_M:
-        raise ConfigError(
-            f"{where}.mesh {item.mesh!r} is {longest:.3g} m long: it seems to be in millimetres, scale it by 0.001"
-        )
-    if count > BUDGET:
-        raise ConfigError(f"{where}.mesh {item.mesh!r} has {count} triangles of at most {BUDGET}: simplify it")
-    if not pieces(item.collision):
-        raise ConfigError(
-            f"{where}.collision {item.collision!r} matches no file in {robot.ASSETS}: give a glob of convex pieces"
-        )
+        raise ConfigError(f"{name} is empty: export it with its triangles")
+    return mesh
+
+
+def check_piece(piece: trimesh.Trimesh, mesh: trimesh.Trimesh, name: str) -> None:
+    """ConfigError for a collision piece that reaches far out of its mesh: in other units, or of another object."""
+    (low, high), (inner, outer) = piece.bounds, mesh.bounds
+    beyond = float(max((inner - low).max(), (high - outer).max()))
+    if beyond > BEYOND_M:
+        raise ConfigError(f"{name} reaches {beyond:.3g} m out of its mesh: export both with one unit and one origin")

@@ -15,7 +15,7 @@ from kovis_ros.method import geometry, kinematics, motion
 from kovis_ros.method.config import Task
 from kovis_ros.method.sensor import InfraredSensor
 from kovis_sim import appearance, camera, completion, hand, mesh_check, robot, starts
-from kovis_sim.appearance import Split
+from kovis_sim.appearance import Look, Split
 from kovis_sim.cell import Cell
 from kovis_sim.stage import Stage, Visual
 from kovis_sim.world import Light, Picture
@@ -82,9 +82,9 @@ class Scene:
         (x0, x1), (y0, y1) = self.task.target.position_range_m
         yaw = np.radians(self.rng.uniform(*self.task.target.yaw_range_deg))
         x, y = self.rng.uniform(x0, x1), self.rng.uniform(y0, y1)
-        self._place(x, y, yaw, hand.draw(self.task.held, self.rng))
+        self.place(x, y, yaw, hand.draw(self.task.held, self.rng))
 
-    def _place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
+    def place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
         """Target at a place of the table (m, rad), object in the hand, arm at the goal."""
         self.world_T_target = geometry.pose_rpy((x, y, 0.0), (0.0, 0.0, yaw))
         self.tcp_T_held = tcp_T_held
@@ -99,7 +99,7 @@ class Scene:
         for x, y, yaw in product((x0, x1), (y0, y1), np.radians(self.task.target.yaw_range_deg)):
             where = f"task {self.task.name}: goal with the target at ({x:.2f}, {y:.2f}) m, {np.degrees(yaw):.0f} deg"
             try:
-                self._place(x, y, float(yaw), hand.nominal(self.task.held))
+                self.place(x, y, float(yaw), hand.nominal(self.task.held))
             except kinematics.Unreachable as error:
                 raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
             if self.touching(self.q):
@@ -111,10 +111,14 @@ class Scene:
 
     def new_look(self) -> None:
         """Another light, other paint, another background."""
-        self.look = appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh))
-        self._stage.dress(self.look, self.rng, self.world_T_target)
+        self.dress(appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh)))
         if self._senses:
             self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
+
+    def dress(self, look: Look) -> None:
+        """A given light, paint and background; distractors where they fall."""
+        self.look = look
+        self._stage.dress(look, self.rng, self.world_T_target)
 
     def start(self) -> None:
         """Put the arm at a start pose from which a straight line to the goal touches nothing."""

@@ -51,6 +51,10 @@ def test_settings_are_frozen() -> None:
         ({"success": {"kind": "pour"}}, "success.kind is 'pour': choose from lift, seat"),
         ({"success": {"kind": "seat"}}, "success.kind is 'seat' and nothing is held: give held.mesh"),
         ({"held": {"position_range_m": [0.0, -0.1, 0.0]}}, "negative half range: give 0 or more"),
+        ({"target": {"mass_kg": 0.0}}, "target.mass_kg is 0.0: give more than 0"),
+        ({"rollout": {"steps": 0}}, "rollout.steps is 0: give more than 0"),
+        ({"servo": {"confidence_halt": 0.5}}, "servo.confidence_halt 0.5 must not be above"),
+        ({"training": {"adversarial": {"iterations": [3, 1]}}}, "iterations is .*: the lower limit comes first"),
         ({"target": {"yaw_range_deg": [60.0, -60.0]}}, "yaw_range_deg .* the lower limit comes first"),
         ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
     ],
@@ -72,6 +76,12 @@ def test_an_axis_that_cannot_be_observed_is_warned_of() -> None:
 def test_missing_key_is_named() -> None:
     with pytest.raises(ConfigError, match="key 'target' is missing: add it"):
         from_dict({"name": "x"})
+
+
+def test_files_with_a_dot_lie_beside_the_task(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("name: x\ntarget: {mesh: ./meshes/x.obj, collision: mug/piece_*.obj}\n")
+    target = load_task(tmp_path / "x.yaml").target
+    assert target.mesh == str(tmp_path / "meshes" / "x.obj") and target.collision == "mug/piece_*.obj"
 
 
 def test_whole_numbers_are_floats_too() -> None:

@@ -50,6 +50,15 @@ def test_contacts_need_pieces():
         mesh_check.check(held("bearing/shaft.obj", "bearing/none_*.obj"))
 
 
+def test_a_piece_in_other_units_is_named(tmp_path):
+    path = saved(tmp_path / "pin.stl", trimesh.creation.cylinder(0.018, 0.07))
+    saved(tmp_path / "piece.stl", trimesh.creation.cylinder(18.0, 70.0))
+    with pytest.raises(ConfigError, match="held.collision '.*piece.stl' reaches 35 m out of its mesh: export both"):
+        mesh_check.check(held(path, str(tmp_path / "piece*.stl")))
+    with pytest.raises(ConfigError, match="is 0.07 mm long: no camera sees it"):
+        mesh_check.check(held(saved(tmp_path / "tiny.stl", trimesh.creation.box((7e-5, 2e-5, 2e-5)))))
+
+
 def test_absolute_paths_will_do(tmp_path):
     path = saved(tmp_path / "pin.stl", trimesh.creation.cylinder(0.018, 0.07))
     mesh_check.check(held(path, str(tmp_path / "pin*.stl")))

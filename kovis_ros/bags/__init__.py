@@ -5,7 +5,7 @@ Recording is begin() -> write_shard() as often as needed, from any process and i
 """
 
 from kovis_ros.bags.layout import shard_path, shards
-from kovis_ros.bags.reading import BagInfo, info, read_samples, read_shard, shard_samples
+from kovis_ros.bags.reading import BagInfo, info, read_evenly, read_samples, read_shard, shard_samples
 from kovis_ros.bags.sample import BagError, Recording, Sample, stamp
 from kovis_ros.bags.writing import begin, begun, finish, write_shard
 
@@ -18,6 +18,7 @@ __all__ = [
     "begun",
     "finish",
     "info",
+    "read_evenly",
     "read_samples",
     "read_shard",
     "shard_path",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -13,7 +14,7 @@ import yaml
 
 from kovis_ros.bags import messages
 from kovis_ros.bags.layout import METADATA, STARTED, recorded
-from kovis_ros.bags.sample import BagError, Recording, Sample
+from kovis_ros.bags.sample import BagError, Recording, Sample, place, stamp
 
 
 class Summary(NamedTuple):
@@ -58,12 +59,33 @@ def read_samples(folder: Path) -> Iterator[Sample]:
 def read_shard(path: Path) -> Iterator[Sample]:
     """Every sample of one shard, ordered by stamp."""
     with opened(path) as reader:
-        wanted = [connection for connection in reader.connections if connection.topic in messages.TOPICS]
-        for stamp_ns, group in groupby(reader.messages(wanted), key=itemgetter(1)):
-            raw = {connection.topic: data for connection, _, data in group}
-            if missing := messages.TOPICS.keys() - raw.keys():
-                raise BagError(f"shard {path} lacks {', '.join(sorted(missing))} at {stamp_ns}: record it again")
-            yield messages.from_messages(stamp_ns, raw)
+        yield from stretch(reader, path)
+
+
+def read_evenly(folder: Path, count: int) -> Iterator[Sample]:
+    """About ``count`` samples of a finished bag in whole roll-outs, spread evenly; all of a bag that has no more."""
+    parts = {path: summary(path) for path in shard_files(folder)}
+    spans = {
+        path: (place(part.start_ns)[0], place(part.start_ns + part.duration_ns)[0]) for path, part in parts.items()
+    }
+    rollouts = [(path, number) for path, (first, last) in spans.items() for number in range(first, last + 1)]
+    samples = sum(part.counts["/kovis/motion"] for part in parts.values())
+    wanted = max(1, math.ceil(len(rollouts) * min(1.0, count / max(samples, 1))))
+    chosen = [rollouts[i * len(rollouts) // wanted] for i in range(wanted)]
+    for path, group in groupby(chosen, key=itemgetter(0)):
+        with opened(path) as reader:
+            for _, number in group:
+                yield from stretch(reader, path, stamp(number, 0), stamp(number + 1, 0))
+
+
+def stretch(reader: Any, path: Path, start_ns: int | None = None, stop_ns: int | None = None) -> Iterator[Sample]:
+    """Samples of an open shard from a stamp to before another; BagError when one of them is incomplete."""
+    wanted = [connection for connection in reader.connections if connection.topic in messages.TOPICS]
+    for stamp_ns, group in groupby(reader.messages(wanted, start_ns, stop_ns), key=itemgetter(1)):
+        raw = {connection.topic: data for connection, _, data in group}
+        if missing := messages.TOPICS.keys() - raw.keys():
+            raise BagError(f"shard {path} lacks {', '.join(sorted(missing))} at {stamp_ns}: record it again")
+        yield messages.from_messages(stamp_ns, raw)
 
 
 def summary(path: Path) -> Summary:

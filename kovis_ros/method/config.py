@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from kovis_ros.method import task_check
-from kovis_ros.method.parsing import ConfigError, Range, Triple, build
+from kovis_ros.method.parsing import ConfigError, Range, Triple, Whole, build
 
 __all__ = ["ConfigError", "Task", "from_dict", "load_task", "share", "task_names", "to_dict"]
 
@@ -20,7 +20,7 @@ LANDMARKS = 8  # of target and of tool in a bag: enough for 16 keypoints; each c
 
 @dataclass(frozen=True)
 class TargetConfig:
-    """The object that waits on the table; meshes are paths below ``kovis_sim/assets`` or absolute."""
+    """The object that waits on the table; files lie below ``kovis_sim/assets``, with ``./`` beside the task's YAML."""
 
     mesh: str = ""
     collision: str = ""  # glob of convex pieces
@@ -163,7 +163,7 @@ class AdversarialConfig:
 
     probability: float = 0.0  # of a mini-batch being attacked
     strength: Range = (0.02, 0.15)  # largest change of a pixel, standard deviations of its image: 1 to 8 grey levels
-    iterations: tuple[int, int] = (1, 3)  # of iterative FGSM
+    iterations: Whole = (1, 3)  # of iterative FGSM
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,21 @@ def load_task(name: str | Path) -> Task:
         raise ConfigError(f"task file {path} cannot be read ({error.strerror}): check the path") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"task file {path} is no YAML ({' '.join(str(error).split())}): mend it") from error
-    return from_dict(data, str(path))
+    return from_dict(_placed(data, path.resolve().parent), str(path))
+
+
+def _placed(data: Any, folder: Path) -> Any:
+    """The settings with files that begin with ``./`` as absolute paths: the bag and other processes know no folder."""
+    if not isinstance(data, dict):
+        return data
+    placed = dict(data)
+    for section in ("target", "held"):
+        if isinstance(data.get(section), dict):
+            placed[section] = {
+                key: str(folder / value) if isinstance(value, str) and value.startswith("./") else value
+                for key, value in data[section].items()
+            }
+    return placed
 
 
 def from_dict(data: Any, source: str = "task") -> Task:

@@ -8,6 +8,7 @@ import typing
 from typing import Any
 
 Range = tuple[float, float]
+Whole = tuple[int, int]  # a range of counts
 Triple = tuple[float, float, float]
 
 
@@ -57,6 +58,6 @@ def _tuple(hint: Any, arguments: tuple[Any, ...], value: Any, where: str) -> tup
         raise ConfigError(f"{where} is {value!r}: {len(arguments)} values are needed")
     pairs = zip(arguments, value, strict=True)
     result = tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
-    if hint == Range and result[0] > result[1]:
+    if hint in (Range, Whole) and result[0] > result[1]:
         raise ConfigError(f"{where} is {value!r}: the lower limit comes first")
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,15 +16,25 @@ if TYPE_CHECKING:
     from kovis_ros.method.config import Task
 
 KINDS = ("lift", "seat")
+POSITIVE = (
+    "target.mass_kg", "held.mass_kg", "tcp_offset_m", "camera.baseline_m", "camera.size_px", "rollout.steps",
+    "training.epochs", "training.batch", "training.learning_rate", "servo.top_speed_mps", "servo.timeout_s",
+    "success.distance_m",
+)  # fmt: skip
 
 
 def check(task: Task, source: str) -> None:
     """ConfigError names the first faulty setting; a warning names a commanded axis that cannot be observed."""
+    for name in POSITIVE:
+        if attrgetter(name)(task) <= 0:
+            raise ConfigError(f"{source}: {name} is {attrgetter(name)(task)}: give more than 0")
     _axes(task, source)
     _held(task, source)
     loop, success = task.servo, task.success
     if not 0.0 < loop.converged_speed < loop.released_speed < 1.0:
         raise ConfigError(f"{source}: servo.converged_speed {loop.converged_speed} must be below servo.released_speed")
+    if loop.confidence_halt > loop.confidence_low:
+        raise ConfigError(f"{source}: servo.confidence_halt {loop.confidence_halt} must not be above confidence_low")
     if success.kind not in KINDS:
         raise ConfigError(f"{source}: success.kind is {success.kind!r}: choose from {', '.join(KINDS)}")
     if success.kind == "seat" and not task.held.mesh:

@@ -1,0 +1,195 @@
+"""A new task from meshes: the tutorial's short form from end to end, and one line for each thing that cannot be."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
+
+import trimesh  # noqa: E402
+
+from kovis_ros.cli.main import main as kovis  # noqa: E402
+from kovis_ros.method.config import load_task  # noqa: E402
+from kovis_sim import decompose, meshes, parts, solids, task_file, usb  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with the plug and its socket in ``cad``."""
+    monkeypatch.chdir(tmp_path)
+    usb.main(Path("cad"))
+    return tmp_path
+
+
+def test_the_tutorial_in_short_form(here: Path) -> None:
+    """From CAD to closed loop: task, recording, its check, a tiny training, one trial."""
+    pytest.importorskip("lightning", reason="needs lightning: run make setup")
+    pytest.importorskip("rosbags", reason="needs rosbags: run make setup")
+    found = importlib.util.spec_from_file_location("tutorial", ROOT / "scripts" / "tutorial.py")
+    tutorial = importlib.util.module_from_spec(found)
+    found.loader.exec_module(tutorial)
+    assert tutorial.run(short=True) == 0
+    task = load_task("usb/usb.yaml")
+    assert task.name == "usb" and task.held.mesh == str(here / "usb/meshes/held.obj")
+    assert task.model.keypoints == 4 and task.success.kind == "seat" and task.success.distance_m == 0.012
+    checked = json.loads(Path("check.json").read_text())
+    assert checked["passed"] and checked["samples"] == checked["looked_at"] == 100
+    assert json.loads(Path("usb.json").read_text())["trials"] == 1
+    for name in ("goal", "starts", "landmarks"):
+        picture = cv2.imread(f"usb/preview/{name}.png", cv2.IMREAD_GRAYSCALE)
+        assert min(picture.shape) >= 480 and picture.std() > 20
+    assert cv2.imread(checked["sheet"]).std() > 20
+
+
+def test_the_file_says_what_the_task_is(tmp_path: Path) -> None:
+    """Every shipped task survives being written with comments."""
+    for name in ("pick_mug", "insert_shaft", "insert_plug"):
+        task = load_task(name)
+        (tmp_path / "again.yaml").write_text(task_file.text(task))
+        assert load_task(tmp_path / "again.yaml") == task
+    settings = [line for line in task_file.text(task).splitlines() if not line.startswith("#")]
+    assert sum("  # " in line for line in settings) >= 30
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["Usb", "--target", "cad/socket.stl"], "name 'Usb' cannot be: give small letters"),
+        (["pick_mug", "--target", "cad/socket.stl"], "task 'pick_mug' comes with the package"),
+        (["a", "--target", "none.stl"], "--target none.stl is no file in ."),
+        (["a", "--target", "empty.stl"], "--target empty.stl"),
+        (["a", "--target", "mm.stl"], "70 m long: it seems to be in millimetres, give --scale 0.001"),
+        (["a", "--target", "cad/socket.stl", "--scale", "0.001"], "is 0.07 mm long: no camera sees it"),
+        (["a", "--target", "open.stl"], "--target open.stl is not watertight, and contacts need closed surfaces"),
+        (["a", "--target", "fine.stl"], "triangles of at most 6000: simplify it in CAD"),
+        (["a", "--target", "split.stl"], "split_piece_0.stl is not convex and closed"),
+        (["a", "--target", "cad/socket.stl", "--held", "wide.stl"], "--held is 90 mm wide along y"),
+        (["a", "--target", "cad/socket.stl", "--held", "cad/plug.stl", "--depth", "0.2"], "give a smaller --depth"),
+        (["a", "--target", "cad/socket.stl", "--depth", "-1"], "--depth -1.0 must be positive"),
+        (["a", "--target", "cad/socket.stl", "--axes", "x", "yaw"], "axis 'yaw' is unknown"),
+        (["a", "--target", "cad/socket.stl", "--symmetry", "1", "1", "-2"], "0 is a body of revolution"),
+        (["a", "--target", "cad/socket.stl", "--set", "mass"], "--set 'mass' cannot be read: give KEY=VALUE"),
+        (["a", "--target", "cad/socket.stl", "--set", "target.mas=1"], "key 'mas' is unknown"),
+        (
+            ["a", "--target", "cad/socket.stl", "--set", "rollout.start_distance_m=[0.06, 0.02]"],
+            "start_distance_m is [0.06, 0.02]: the lower limit comes first",
+        ),
+        (["a", "--target", "cad/socket.stl", "--out", "no/where"], "no does not exist: make it"),
+        (["a", "--target", "cad/socket.stl", "--out", "mm.stl"], "--out mm.stl is a file"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_leaves_nothing(
+    words: list[str], text: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad_meshes(here)
+    before = sorted(here.rglob("*"))
+    assert kovis(["new-task", *words]) == 2
+    told = capsys.readouterr().err
+    assert text in told and len(told.splitlines()) == 1 and sorted(here.rglob("*")) == before
+
+
+def bad_meshes(folder: Path) -> None:
+    """One mesh for each fault."""
+    (folder / "empty.stl").write_text("solid nothing\nendsolid nothing\n")
+    block = usb.socket_mesh(usb.UsbB())
+    scaled = block.copy()
+    scaled.apply_scale(1000.0)
+    scaled.export(folder / "mm.stl")
+    trimesh.Trimesh(block.vertices, block.faces[:-2]).export(folder / "open.stl")
+    rough = trimesh.creation.icosphere(5, 0.03)
+    rough.vertices *= np.random.default_rng(0).uniform(0.7, 1.3, (len(rough.vertices), 1))
+    rough.export(folder / "fine.stl")
+    trimesh.creation.box((0.03, 0.09, 0.05)).export(folder / "wide.stl")
+    block.export(folder / "split.stl")
+    block.export(folder / "split_piece_0.stl")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--goal", "0.012", "0", "0.02", "0", "0", "0"], "is in collision: raise goal.position_m"),
+        (["--set", "target.position_range_m=[[1.5, 1.6], [0, 0.1]]"], "is out of reach"),
+        (["--set", "camera.look_at_m=[0.3, -0.6, -0.2]"], "check goal, camera.eye_m and look_at_m"),
+    ],
+)
+def test_a_goal_that_cannot_be_leaves_nothing(
+    words: list[str], text: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(here.rglob("*"))
+    assert kovis(["new-task", "a", "--target", "cad/socket.stl", "--held", "cad/plug.stl", *words]) == 2
+    told = capsys.readouterr().err
+    assert text in told and len(told.splitlines()) == 1 and sorted(here.rglob("*")) == before
+
+
+def test_an_existing_task_stays_without_force_and_keeps_other_files_with_it(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also told: an axis that cannot be observed, a mesh that was moved, and too small a disk."""
+    Path("a").mkdir()
+    Path("a/a.yaml").write_text("mine")
+    Path("a/notes.txt").write_text("mine")
+    words = ["new-task", "a", "--target", "peg.stl", "--held", "cad/plug.stl", "--symmetry", "1", "1", "0"]
+    peg = trimesh.creation.cylinder(0.03, 0.04)  # its middle at the origin
+    peg.export("peg.stl")
+    assert kovis(words) == 2
+    assert "a/a.yaml exists already: give --force" in capsys.readouterr().err
+    assert Path("a/a.yaml").read_text() == "mine" and not Path("a/meshes").exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1e9, 0, 1e9))
+    assert kovis([*words, "--force"]) == 0
+    told = capsys.readouterr()
+    assert "kovis: warning: task a: axis 'rz' is commanded" in told.err and told.err.count("\n") == 1
+    assert "moved by 20.0 mm along z" in told.out and "1.0 GB are free: free some" in told.out
+    assert "the completion FAILS" in told.out  # a plug does not go into a block
+    assert Path("a/notes.txt").read_text() == "mine" and load_task("a/a.yaml").symmetry == (1, 1, 0)
+    assert not list(here.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("mesh", "most", "hole"),
+    [
+        (usb.socket_mesh(usb.UsbB()), 20, (0.0, 0.0, 0.020)),
+        (usb.plug_mesh(usb.UsbB()), 6, None),
+        (parts.plug_mesh(parts.Plug()), decompose.MOST, (0.0, 0.0, 0.015)),
+        (trimesh.creation.annulus(0.020, 0.045, 0.025), decompose.MOST, (0.0, 0.0, 0.0)),
+    ],
+    ids=["socket", "plug", "bored", "ring"],
+)
+def test_pieces_fill_the_mesh_and_leave_its_hole_open(
+    mesh: trimesh.Trimesh, most: int, hole: tuple[float, float, float] | None
+) -> None:
+    mesh.merge_vertices()
+    pieces, overfill = decompose.convex_pieces(mesh)
+    assert 1 < len(pieces) <= most and 0.0 <= overfill < 0.02
+    volume, skin = sum(float(piece.volume) for piece in pieces), float(mesh.area) * parts.MARGIN_M
+    assert float(mesh.volume) - 3.0 * skin < volume < float(mesh.volume)  # each cut is a skin of its own
+    for piece in pieces if hole else []:
+        outside = np.einsum("ij,ij->i", piece.face_normals, hole - piece.triangles[:, 0]).max()
+        assert outside > 0.005
+
+
+def test_a_fine_mesh_is_simplified_and_says_so(tmp_path: Path) -> None:
+    ball = trimesh.creation.icosphere(5, 0.02)
+    ball.export(tmp_path / "ball.stl")
+    made = solids.prepare(tmp_path / "ball.stl", "--target")
+    assert len(made.mesh.faces) <= 6000 and made.mesh.extents == pytest.approx([0.04] * 3, abs=2e-4)
+    assert any(note.startswith("simplified from 20480 to") for note in made.notes)
+
+
+def test_pieces_beside_a_mesh_are_taken(tmp_path: Path) -> None:
+    """The shipped mug is not closed where handle and body meet, and needs none made."""
+    meshes.write_mug(tmp_path, meshes.Mug())
+    for piece in tmp_path.glob("piece_*.obj"):
+        piece.rename(piece.with_name(f"mug_{piece.name}"))
+    made = solids.prepare(tmp_path / "mug.obj", "--target")
+    assert len(made.pieces) == 24 and made.notes == ["24 convex pieces from beside the mesh"]
