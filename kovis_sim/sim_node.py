@@ -24,7 +24,7 @@ from kovis_ros import conversions
 from kovis_ros.method.config import ConfigError, load_task
 from kovis_ros.method.kinematics import Unreachable
 from kovis_ros.method.motion import Motion, label
-from kovis_ros.nodes import spin
+from kovis_ros.nodes import scheduling, spin
 from kovis_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.parameters import Parameter, declare
 from kovis_sim.camera_faults import CameraFaults, Pair
@@ -216,6 +216,7 @@ def record(settings: Any) -> int:
 
 def main() -> None:
     """Executable ``sim``."""
+    scheduling.give_way()
     made: list[SimNode] = []
 
     def make() -> SimNode:

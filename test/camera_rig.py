@@ -134,8 +134,11 @@ def listing(*cameras):
 _HELD: list[Any] = []
 
 
-def record(path: Path, pairs=12, rate_hz=30.0, sides=SIDES, mode=(848, 480, 30), **more):
-    """Write a recording of so many pairs with the library's recorder; number k is `texture(..., k)`."""
+def record(path: Path, pairs=12, rate_hz=30.0, sides=SIDES, mode=(848, 480, 30), images=None, **more):
+    """Write a recording of so many pairs with the library's recorder; number k is `texture(..., k)`.
+
+    images(k, side): another image for number k.
+    """
     camera = SoftwareCamera(modes=(mode,), sides=sides, **more)
     camera.metadata(actual_exposure=7000, gain_level=20)
     recorder = rs.recorder(str(path), camera.device)
@@ -144,7 +147,8 @@ def record(path: Path, pairs=12, rate_hz=30.0, sides=SIDES, mode=(848, 480, 30),
     sensor.start(rs.frame_queue(4 * pairs))
     for number in range(pairs):
         for _, side in camera.profiles:
-            camera.push(side, number, 1000.0 + number * 1e3 / rate_hz)
+            image = images(number, side) if images else None
+            camera.push(side, number, 1000.0 + number * 1e3 / rate_hz, image=image)
         time.sleep(1.0 / rate_hz)
     sensor.stop()
     sensor.close()

@@ -118,7 +118,7 @@ def bad_meshes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--goal", "0", "0", "0.02", "0", "0", "0"], "is in collision: raise goal.position_m"),
+        (["--goal", "0.012", "0", "0.02", "0", "0", "0"], "is in collision: raise goal.position_m"),
         (["--set", "target.position_range_m=[[1.5, 1.6], [0, 0.1]]"], "is out of reach"),
         (["--set", "camera.look_at_m=[0.3, -0.6, -0.2]"], "check goal, camera.eye_m and look_at_m"),
     ],

@@ -122,7 +122,10 @@ def test_hardware_clock_wraps_after_71_minutes():
 
 def test_a_recording_is_stamped_now_whatever_its_clock():
     clock = CameraClock(host=False)
-    assert clock.captured(1_600_000_000_000.0, "global_time", 1_700_000_000_000 * MS) == 1_700_000_000_000 * MS
+    for late in (0, 40, 900):
+        now = (1_700_000_000_000 + late) * MS
+        assert clock.captured(1_600_000_000_000.0, "global_time", now) == now
+    assert clock.source == "arrival"
 
 
 # modes and the bus
@@ -217,6 +220,16 @@ def test_unplugged_and_silent_cameras_are_opened_again(played):
     assert loop.starts == 3 and "no stereo pair for 1 s (dropped so far: unmatched 7)" in loop.trouble
     steps(camera, loop, 6.0)
     assert loop.starts == 4 and "no stereo pair for 5 s" in loop.trouble  # the first pair may take longer
+
+
+def test_the_time_that_its_caller_takes_is_not_the_cameras(played):
+    camera, loop, _ = played
+    camera.answers = [pair()]
+    steps(camera, loop, 0.2)
+    camera.now += 3.0
+    assert loop.step() is None and (loop.state, loop.starts) == (State.STREAMING, 1)
+    steps(camera, loop, 2.0)
+    assert loop.starts == 2
 
 
 def test_any_error_of_the_library_is_a_lost_camera(played):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -40,3 +41,18 @@ def test_a_thread_and_those_it_starts_get_short_slices_and_others_keep_theirs() 
 def test_an_unknown_machine_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduling.platform, "machine", lambda: "riscv64")
     assert not scheduling.run_soon()
+
+
+def test_who_gives_way_is_batch_work_and_so_are_its_threads_but_not_others() -> None:
+    seen = []
+
+    def first() -> None:
+        scheduling.give_way()
+        second = threading.Thread(target=lambda: seen.append(os.sched_getscheduler(0)))
+        second.start()
+        second.join()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    thread.join()
+    assert seen == [os.SCHED_BATCH] and os.sched_getscheduler(0) == os.SCHED_OTHER

@@ -136,7 +136,7 @@ def test_a_diverging_loss_ends_the_run(cache: Cache, tmp_path: Path) -> None:
 
 def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_path: Path) -> None:
     start = finished / "last.safetensors"
-    frozen = small.task(epochs=1, learning_rate=0.0)
+    frozen = small.task(epochs=1, learning_rate=1e-30)  # less than any weight can tell
     best = run(cache, tmp_path / "run", task=frozen, start=start)
     expected = checkpoint.load(start).network.state_dict()["encoder.head.weight"]
     assert torch.equal(checkpoint.load(best).network.state_dict()["encoder.head.weight"], expected)

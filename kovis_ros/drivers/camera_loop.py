@@ -65,12 +65,20 @@ class CameraLoop:
         self.trouble = ""  # why there are no images; empty if there are
         self.starts = 0
         self.beat_s = now()  # of the last step: a camera library may hang
+        self._left_s = now()  # when the last step came back
         self._pair_s = self._retry_s = self._told_s = -1e9
         self._told = ""
 
     def step(self) -> StereoPair | None:
         """Open the camera or take a pair from it; comes back within a fraction of a second unless the library hangs."""
         self.beat_s = self.now()
+        self._pair_s += self.beat_s - self._left_s  # what others took meanwhile is not the camera's
+        try:
+            return self._step()
+        finally:
+            self._left_s = self.now()
+
+    def _step(self) -> StereoPair | None:
         if self.state == State.ENDED:
             time.sleep(self.patience.read_s)
             return None

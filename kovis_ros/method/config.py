@@ -147,13 +147,13 @@ class AugmentConfig:
 
     background: float = 0.5  # probability that segmentation 0 becomes a procedural texture
     cutout: float = 0.3  # probability that blobs of the background become flat
-    texture: float = 0.5  # probability that target and gripper get a texture
-    texture_strength: float = 0.5
-    contrast: float = 0.4  # of log gain, for the pair
+    texture: float = 0.7  # probability that target and gripper get a texture
+    texture_strength: float = 0.8
+    contrast: float = 0.5  # of log gain, for the pair
     brightness: float = 30.0  # grey levels, for the pair
     gamma: float = 0.35  # of log gamma
     eye_mismatch: float = 0.1  # the same between the eyes, as a share: lights and highlights differ
-    gradient: float = 0.4  # light falls off across the image by up to this share
+    gradient: float = 0.5  # light falls off across the image by up to this share
     shift_px: float = 3.0  # pixels of the camera image, the same in both eyes
 
 

@@ -18,7 +18,7 @@ from kovis_ros import conversions
 from kovis_ros.method.config import load_task
 from kovis_ros.method.images import StereoKeypoints, intrinsics
 from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.nodes import overlay, spin
+from kovis_ros.nodes import overlay, scheduling, spin
 from kovis_ros.nodes.diagnostics import OK, STALE, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.pairing import Pairing
 from kovis_ros.nodes.parameters import Parameter, declare
@@ -181,6 +181,7 @@ def fault_of(keypoints: StereoKeypoints) -> tuple[str, str] | None:
 
 def main() -> None:
     """Executable ``keypoint``."""
+    scheduling.give_way()
     sys.exit(spin.main(KeypointNode))
 
 

@@ -1,8 +1,9 @@
-"""A place in Linux's queue of processes for one with short and urgent work, without privileges."""
+"""Places in Linux's queue of processes, without privileges: short and urgent work before long work."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 
 SLICE_NS = 100_000  # the shortest that Linux grants
@@ -36,3 +37,14 @@ def run_soon(slice_ns: int = SLICE_NS) -> bool:
         return False
     wanted = _Attributes(size=ctypes.sizeof(_Attributes), runtime=slice_ns)
     return ctypes.CDLL(None).syscall(number, 0, ctypes.byref(wanted), 0) == 0
+
+
+def give_way() -> None:
+    """Let this thread, and those that it starts, take nobody's turn when they wake.
+
+    For networks and renderers: the share of the processor stays the same. In pairs of runs the arm had 1.0, 0.6, 0.2 %
+    of its periods late without it and 0.3, 0.4, 0.2 % with it; a higher niceness delayed the camera's faults instead.
+    Whoever was given another policy from outside keeps it.
+    """
+    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
