@@ -92,6 +92,15 @@ def test_background_alone_is_replaced(raw: Raw) -> None:
     assert (painted[~objects] - image[~objects]).abs().mean() > 5.0
 
 
+def test_shadows_darken_patches(raw: Raw) -> None:
+    config = dataclasses.replace(OFF, shadow=1.0, shadow_strength=0.5)
+    before = raw.images.float()
+    after = Augmenter(config, IDEAL, 128, pool=8).paint(before, raw.mask, torch.Generator().manual_seed(0))
+    assert (after <= before).all() and (after >= 0.5 * before).all()
+    dark = (after < before).float().mean((1, 2, 3))
+    assert (dark > 0.05).all() and (dark < 0.95).all()
+
+
 def test_textures_fill_the_range() -> None:
     drawn = textures.pool(np.random.default_rng(0), 12, 64)
     assert drawn.shape == (12, 64, 64) and drawn.dtype == np.uint8

@@ -73,6 +73,9 @@ class Arm:
         self.node = start_node(self.cell.address, "-p", f"tcp_offset_m:={TCP}", "-p", "recovery_s:=0.5")
         self.until(lambda: self.ready, 60.0)
         self.until(lambda: self.twists.get_subscription_count() > 0 and self.move.server_is_ready(), 30.0)
+        self.until(lambda: int(self.diagnosed()["senders of twists at the start"]) > 0, 8.0)
+        self.spin(0.2)  # it holds when it finds this sender, perhaps after it was ready
+        self.until(lambda: self.ready, 30.0)
 
     @property
     def ready(self):
@@ -127,11 +130,11 @@ class Arm:
         return last
 
     def begin_moving(self):
-        """Stream until the arm moves, once it would."""
-        self.until(lambda: self.ready, 30.0)
-        deadline = time.monotonic() + 15.0
+        """Stream until the arm moves; pause when the node asks for it, as when it finds this sender only now."""
+        deadline = time.monotonic() + 45.0
         while self.cell.speed() < 0.025:
             assert time.monotonic() < deadline, self.story()
+            self.until(lambda: self.ready, 30.0)
             self.stream(0.1)
 
     def goal(self, client, goal, uuid=None):

@@ -15,6 +15,8 @@ from kovis_ros.method import images as camera
 from kovis_ros.method import sensor, textures
 from kovis_ros.method.config import AugmentConfig, SensorConfig
 
+SHADED = 110.0  # grey of a texture below which its pattern is shadow: two fifths of it
+
 
 class Raw(NamedTuple):
     """Stereo pairs as the cache holds them."""
@@ -51,7 +53,7 @@ class Augmenter:
         return camera.normalise(image), moved(raw.depth, cells), moved(raw.segmentation, cells), landmarks
 
     def paint(self, image: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-        """New background, flat blobs in it, and textures on target and gripper, of images (B, 2, C, C)."""
+        """New background, flat blobs in it, textures on target and gripper, shadows, of images (B, 2, C, C)."""
         c, count = self.config, image.shape[0]
         new, other = self.stereo_texture(image, rng), self.stereo_texture(image, rng)
         grey, span = 255.0 * draw((count, 1, 1, 1), rng, image), draw((count, 1, 1, 1), rng, image)
@@ -64,7 +66,8 @@ class Augmenter:
             strength = chance(c.texture, count, rng, image) * c.texture_strength
             strength = strength * draw((count, 1, 1, 1), rng, image) * (mask == kind)
             image = image * (1.0 + strength * ((other if kind == 1 else new) / 96.0 - 1.33))
-        return image
+        shade = chance(c.shadow, count, rng, image) * c.shadow_strength * draw((count, 1, 1, 1), rng, image)
+        return image * (1.0 - shade * (new < SHADED))
 
     def light(self, image: Tensor, rng: Generator) -> Tensor:
         """Gradient across the picture, contrast, gamma and brightness, a little different in each eye."""

@@ -202,6 +202,7 @@ class Ur5Node(Node):  # type: ignore[misc]
         values |= {f"twists rejected, {kind}": count for kind, count in self.rejected.items()}
         values |= {name: counts[name] for name in ("ignored", "clamped", "timeouts", "faults", "recoveries")}
         values |= {f"lateness p{p} [ms]": round(self.lateness_ms.percentile(p), 2) for p in (50, 99)}
+        values["senders of twists at the start"] = self.senders
         values["rate [Hz]"] = round(self.lateness_ms.rate(time.monotonic()), 1)
         return Report(level, trouble or "ready", values)
 
