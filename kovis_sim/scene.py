@@ -102,9 +102,7 @@ class Scene:
         (x0, x1), (y0, y1) = self.task.target.position_range_m
         yaw = np.radians(self.rng.uniform(*self.task.target.yaw_range_deg))
         x, y = self.rng.uniform(x0, x1), self.rng.uniform(y0, y1)
-        self._place(x, y, yaw, hand.draw(self.task.held, self.rng) if tcp_T_held is None else tcp_T_held)
-        if self._renderer:
-            self._renderer.dress(self.rng.spawn(1)[0])  # the trial is the same as without it
+        self.place(x, y, yaw, hand.draw(self.task.held, self.rng) if tcp_T_held is None else tcp_T_held)
 
     def place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
         """Target at a place of the table (m, rad), object in the hand, arm at the goal."""
@@ -134,6 +132,8 @@ class Scene:
     def new_look(self) -> None:
         """Another light, other paint, another background."""
         self.dress(appearance.draw(self.task.appearance, self.rng, self.split, bool(self.task.held.mesh)), self.rng)
+        if self._renderer:
+            self._renderer.dress(self.rng.spawn(1)[0])  # the trial is the same as without it
         if self._senses:
             self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
 
@@ -147,8 +147,6 @@ class Scene:
 
         distance_m: of the tcp from the goal; without it one of the task's range.
         """
-        if self._renderer:
-            self._renderer.dress(self.rng.spawn(1)[0])  # the trial is the same as without it
         for _ in range(200):
             world_T_tcp = self.world_T_goal @ geometry.exp(starts.displacement(self.task, self.rng, distance_m))
             if self._clear(world_T_tcp):
