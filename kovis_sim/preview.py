@@ -33,11 +33,11 @@ def write(scene: Scene, folder: Path) -> list[Path]:
     return paths
 
 
-def plain(distractors: int) -> Look:
-    """Even light without shadows; plain paint: target light, gripper dark, held object between."""
+def plain(task: Task) -> Look:
+    """Even light without shadows; plain paint: target light, gripper dark, held object, if there is one, between."""
     light = Light((0.3, -0.4, 0.87), 0.55, 0.45, 0.1, False)
-    table = Surface(0.75, 0.1, -1)
-    return Look(light, Surface(0.95, 0.2, -1), Surface(0.35, 0.2, -1), Surface(0.65, 0.2, -1), (table,) * distractors,
+    table, held = Surface(0.75, 0.1, -1), Surface(0.65, 0.2, -1) if task.held.mesh else None
+    return Look(light, Surface(0.95, 0.2, -1), Surface(0.35, 0.2, -1), held, (table,) * task.appearance.distractors,
                 None, np.zeros((2, 3)), 0.75)  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def stand(scene: Scene, size: int) -> None:
     scene.place(x, y, float(np.radians(sum(target.yaw_range_deg) / 2.0)), hand.nominal(scene.task.held))
     designed = camera.nominal(scene.task.camera)
     scene.camera = designed._replace(K=images.intrinsics(designed.field_of_view_deg, size), size=size)
-    scene.dress(plain(scene.task.appearance.distractors), scene.rng)
+    scene.dress(plain(scene.task), scene.rng)
 
 
 def pair(scene: Scene, words: str) -> Picture:
