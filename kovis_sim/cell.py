@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,25 @@ class Cell:
         self.world.set_pose("table", geometry.pose((0.5, 0.0, -TABLE_HALF[2])))
         self.world.add_robot("robot", robot.URDF)
         self.world.set_friction("robot", 0.8)
-        self.world.add_mesh("target", None, pieces(task.target.collision), task.target.mass_kg, friction=0.6)
+        self._add_target(pieces(task.target.collision))
         self._tool = ["robot"]  # what is moved by the arm
         if task.held.mesh:
             self.world.add_mesh("held", None, pieces(task.held.collision), task.held.mass_kg, friction=0.3)
             self.world.pass_through("held", "robot")
             self._tool.append("held")
         self._opening = gripper.STROKE_M
+
+    def _add_target(self, solid: Sequence[Path]) -> None:
+        self._solid = solid
+        self.world.add_mesh("target", None, solid, self.task.target.mass_kg, friction=0.6)
+
+    def take(self, solid: Sequence[Path]) -> None:
+        """Another target, of convex pieces, in place of the one there."""
+        self.world.put_away("target", str(self._solid[0]))
+        if self.world.take_out("target", str(solid[0])):
+            self._solid = solid
+        else:
+            self._add_target(solid)
 
     def place(self, q: ArrayLike, opening_m: float, world_T_target: ArrayLike, tool0_T_held: Array) -> None:
         """Put everything somewhere, at rest; without a held object its pose is of no account."""

@@ -17,6 +17,7 @@ from kovis_ros.method.sensor import InfraredSensor
 from kovis_sim import appearance, camera, completion, hand, mesh_check, robot, starts
 from kovis_sim.appearance import Look, Split
 from kovis_sim.cell import Cell
+from kovis_sim.family import Family, Member
 from kovis_sim.stage import Stage, Visual
 from kovis_sim.world import Light, Picture
 
@@ -68,11 +69,13 @@ class Scene:
         self.cell = Cell(task)
         self._stage = Stage(task, split)
         self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
-        self.target_T_goal = geometry.pose_rpy(task.goal.position_m, np.radians(task.goal.rpy_deg))
+        self.target_T_goal = self._nominal_goal()
         self.opening_m = task.held.grip_m
         target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp @ hand.nominal(task.held))
         nominal = camera.nominal(task.camera)
         self.landmarks = self._stage.landmarks(nominal, self.opening_m, target_T_tool0, self.target_T_goal)
+        self._family = Family(task.target, split, self.landmarks.target)
+        self.member = self._family.nominal
         self._pictures: tuple[Picture, Picture] | None = None
         self._check_goal()
         self.seed(seed)
@@ -98,20 +101,36 @@ class Scene:
         self.start()
 
     def place_target(self, tcp_T_held: Array | None = None) -> None:
-        """Put the target somewhere on the table, and what is held somehow, or as given, into the hand."""
+        """Put a target somewhere on the table, and what is held somehow, or as given, into the hand."""
+        member = self._family.draw(self.rng)
         (x0, x1), (y0, y1) = self.task.target.position_range_m
         yaw = np.radians(self.rng.uniform(*self.task.target.yaw_range_deg))
         x, y = self.rng.uniform(x0, x1), self.rng.uniform(y0, y1)
-        self.place(x, y, yaw, hand.draw(self.task.held, self.rng) if tcp_T_held is None else tcp_T_held)
+        self.place(x, y, yaw, hand.draw(self.task.held, self.rng) if tcp_T_held is None else tcp_T_held, member)
 
-    def place(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
-        """Target at a place of the table (m, rad), object in the hand, arm at the goal."""
+    def place(self, x: float, y: float, yaw: float, tcp_T_held: Array, member: Member | None = None) -> None:
+        """Target, nominal without ``member``, at a place of the table (m, rad), object in the hand, arm at the goal."""
+        self._take(member or self._family.nominal)
         self.world_T_target = geometry.pose_rpy((x, y, 0.0), (0.0, 0.0, yaw))
         self.tcp_T_held = tcp_T_held
         self._world_T_held_goal = self.world_T_target @ self.target_T_goal
         self.world_T_goal = hand.tcp_goal(self.task, self._world_T_held_goal, tcp_T_held)
         self.goal_q = self.solve(self.world_T_goal, np.asarray(robot.READY_Q))
         self.q, self.touched, self.opening_m = self.goal_q, False, self.task.held.grip_m
+
+    def _take(self, member: Member) -> None:
+        """Have a member of the family as the target; it must be painted and placed."""
+        if member is self.member:
+            return
+        self.cell.take(member.pieces)
+        self._stage.take(member.mesh, member.pieces)
+        self.member = member
+        self.target_T_goal = geometry.pose(member.goal_shift_m) @ self._nominal_goal()
+        self.landmarks = self.landmarks._replace(target=self._family.landmarks(member))
+
+    def _nominal_goal(self) -> Array:
+        """``target_T_goal`` (4, 4) of the nominal member."""
+        return geometry.pose_rpy(self.task.goal.position_m, np.radians(self.task.goal.rpy_deg))
 
     def _check_goal(self) -> None:
         """SceneError unless the goal is in reach and free with the target at any corner of its range."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +57,8 @@ class Stage:
     def __init__(self, task: Task, split: Split) -> None:
         self.task = task
         self.world = World(gravity=False)
-        self.world.add_mesh("target", robot.ASSETS / task.target.mesh)
+        self._mesh = robot.ASSETS / task.target.mesh
+        self.world.add_mesh("target", self._mesh)
         for link in robot.LINKS:
             self.world.add_mesh(link, robot.mesh_file(link))
         self.distractors = {f"distractor_{i}": self._distractor(i) for i in range(task.appearance.distractors)}
@@ -66,14 +68,27 @@ class Stage:
             self.world.add_mesh("held", robot.ASSETS / task.held.mesh)
         self._images = appearance.skins(split)
         self._textures = _load_textures(self.world, self._images)
-        self._kinds = np.full(len(self.world) + 1, BACKGROUND, np.uint8)  # of a body's number; -1 is the last
-        self._kinds[self.world.number("target")] = TARGET
-        self._kinds[[self.world.number(body) for body in (*robot.LINKS, *(self._objects.keys() - {"target"}))]] = ROBOT
+        self._kinds = self._numbered()
         self._poses: dict[str, Array] = {}
         solids = {name: [_corners(path) for path in pieces(item.collision)] for name, item in self._objects.items()}
         solids |= {link: _convex_parts(robot.mesh_file(link)) for link in robot.LINKS}
         solids |= {name: [_outline(*shape)] for name, shape in self.distractors.items()}
-        self._casters = Casters(solids)
+        self._solids, self._casters = solids, Casters(solids)
+
+    def take(self, mesh: Path, solid: Sequence[Path]) -> None:
+        """Another target, with convex pieces for its shadow, in place of the one there; it must be painted."""
+        self._mesh = mesh
+        self.world.remove("target")
+        self.world.add_mesh("target", mesh)
+        self._kinds = self._numbered()
+        self._casters = Casters(self._solids | {"target": [_corners(path) for path in solid]})
+
+    def _numbered(self) -> NDArray[np.uint8]:
+        """Class of each body by its number; -1, the last, is background."""
+        kinds = np.full(len(self.world) + 1, BACKGROUND, np.uint8)
+        kinds[self.world.number("target")] = TARGET
+        kinds[[self.world.number(body) for body in (*robot.LINKS, *(self._objects.keys() - {"target"}))]] = ROBOT
+        return kinds
 
     def _distractor(self, i: int) -> tuple[str, tuple[float, ...]]:
         """Kind and size of the i-th distractor, built."""
@@ -202,8 +217,7 @@ class Stage:
             texture = self._images[surface.texture] if surface.texture >= 0 else None
             return surface.grey, surface.specular, texture, None
 
-        mesh = robot.ASSETS / self.task.target.mesh
-        shapes.append(Visual("target", mesh, "", (), *skin(look.target), world_T_target))
+        shapes.append(Visual("target", self._mesh, "", (), *skin(look.target), world_T_target))
         if look.held is not None:
             mesh = robot.ASSETS / self.task.held.mesh
             shapes.append(Visual("held", mesh, "", (), *skin(look.held), world_T_held))
@@ -214,6 +228,7 @@ class Stage:
         return shapes
 
 
+@cache
 def _corners(mesh: Path) -> Array:
     """Corners (n, 3) of the convex hull of a mesh."""
     return np.array(trimesh.convex.hull_points(trimesh.load_mesh(mesh, process=False)))

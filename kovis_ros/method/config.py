@@ -24,6 +24,7 @@ class TargetConfig:
 
     mesh: str = ""
     collision: str = ""  # glob of convex pieces
+    family: str = ""  # "mugs": one of many shapes a trial, ``mesh`` is the nominal one; empty: ``mesh`` alone
     mass_kg: float = 0.25
     position_range_m: tuple[Range, Range] = ((0.42, 0.58), (-0.12, 0.12))  # x, y in base; z is 0
     yaw_range_deg: Range = (-60.0, 60.0)

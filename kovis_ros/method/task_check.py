@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kovis_ros.method.config import Task
 
 KINDS = ("lift", "seat")
+FAMILIES = ("mugs",)
 POSITIVE = (
     "target.mass_kg", "held.mass_kg", "tcp_offset_m", "camera.baseline_m", "camera.size_px", "rollout.steps",
     "training.epochs", "training.batch", "training.learning_rate", "servo.top_speed_mps", "servo.timeout_s",
@@ -37,6 +38,8 @@ def check(task: Task, source: str) -> None:
         raise ConfigError(f"{source}: servo.confidence_halt {loop.confidence_halt} must not be above confidence_low")
     if success.kind not in KINDS:
         raise ConfigError(f"{source}: success.kind is {success.kind!r}: choose from {', '.join(KINDS)}")
+    if task.target.family and task.target.family not in FAMILIES:
+        raise ConfigError(f"{source}: target.family is {task.target.family!r}: choose from {', '.join(FAMILIES)}")
     if success.kind == "seat" and not task.held.mesh:
         raise ConfigError(f"{source}: success.kind is 'seat' and nothing is held: give held.mesh")
 
