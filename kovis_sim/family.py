@@ -19,6 +19,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from kovis_ros.method.config import ConfigError, TargetConfig
+from kovis_ros.method.parsing import Triple
 from kovis_sim import meshes, mugs, robot
 from kovis_sim.appearance import Split
 from kovis_sim.cell import pieces
@@ -32,7 +33,7 @@ class Member(NamedTuple):
 
     mesh: Path
     pieces: tuple[Path, ...]  # convex, for contacts
-    goal_shift_m: Array  # (3,) of its goal from the nominal member's, target frame
+    goal_shift_m: Triple  # of its goal from the nominal member's, target frame
 
 
 class Family:
@@ -41,7 +42,7 @@ class Family:
     def __init__(self, target: TargetConfig, split: Split, landmarks: Array) -> None:
         """``landmarks``: (n, 3) on the nominal member, in its frame; ConfigError when that is not the family's own."""
         mesh = robot.ASSETS / target.mesh
-        self.nominal = Member(mesh, tuple(pieces(target.collision)), np.zeros(3))
+        self.nominal = Member(mesh, tuple(pieces(target.collision)), (0.0, 0.0, 0.0))
         self._shapes = mugs.members(split) if target.family else ()
         self._landmarks = {mesh: landmarks}
         if target.family and mesh != meshes.ASSETS / "mug" / "mug.obj":

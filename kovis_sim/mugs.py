@@ -6,15 +6,15 @@ both together are not. Lengths in metres.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kovis_ros.method.parsing import Triple
 from kovis_sim.appearance import Split
 from kovis_sim.meshes import Mug
 
-Array = NDArray[np.float64]
 COUNT = 75
 SPREAD_SEED = 2  # of the order in which each parameter's values are dealt out
 NOMINAL = Mug()
@@ -26,8 +26,8 @@ RANGES = {  # each parameter takes COUNT evenly spaced values
     "hole_width": (0.030, 0.042),  # below 28 mm the 22 mm wide fingertips would touch the body
     "hole_share": (0.42, 0.50),  # height of the hole over that of the mug
     "hole_middle": (0.49, 0.53),  # height of the hole's middle over that of the mug
-    "bar": (0.009, 0.0125),
-    "depth": (0.014, 0.021),  # above 12 mm, where the pegs would meet
+    "bar": (0.0100, 0.0125),
+    "flatness": (1.3, 1.68),  # depth over bar: above 12 mm of depth the pegs do not meet; a flatter bar rolls over
     "corner": (0.008, 0.018),
 }
 SQUAT, SLENDER = 2.25, 2.55  # height over radius
@@ -39,14 +39,16 @@ def family() -> tuple[Mug, ...]:
     """Every member, always the same: a Latin hypercube over ``RANGES``."""
     rng = np.random.default_rng(SPREAD_SEED)
     dealt = {name: np.linspace(*limits, COUNT)[rng.permutation(COUNT)] for name, limits in RANGES.items()}
-    return tuple(shape(**{name: float(values[i]) for name, values in dealt.items()}) for i in range(COUNT))
+    return tuple(shape({name: float(values[i]) for name, values in dealt.items()}) for i in range(COUNT))
 
 
-def shape(radius: float, slenderness: float, hole_share: float, hole_middle: float, **others: float) -> Mug:
-    """A mug of the parameters in ``RANGES``."""
-    height = slenderness * radius
-    middle, half = hole_middle * height, 0.5 * hole_share * height
-    return Mug(radius=radius, height=height, hole_bottom=middle - half, hole_top=middle + half, **others)
+def shape(given: Mapping[str, float]) -> Mug:
+    """A mug of one value for each of ``RANGES``."""
+    height = given["slenderness"] * given["radius"]
+    middle, half = given["hole_middle"] * height, 0.5 * given["hole_share"] * height
+    depth = given["flatness"] * given["bar"]
+    own = {name: given[name] for name in ("radius", "taper", "wall", "hole_width", "bar", "corner")}
+    return Mug(height=height, hole_bottom=middle - half, hole_top=middle + half, depth=depth, **own)
 
 
 def held_out(mug: Mug) -> bool:
@@ -61,7 +63,7 @@ def members(split: Split) -> tuple[Mug, ...]:
     return tuple(mug for mug in family() if held_out(mug) == (split == "test"))
 
 
-def goal_shift(mug: Mug) -> Array:
-    """(3,) from the nominal goal to this mug's, target frame: at the hole's middle, as far below the upper bar."""
+def goal_shift(mug: Mug) -> Triple:
+    """From the nominal goal to this mug's, target frame: at the hole's middle, as far below the upper bar."""
     middle, nominal = (each.radius + each.hole_width / 2.0 for each in (mug, NOMINAL))
-    return np.array([middle - nominal, 0.0, mug.hole_top - NOMINAL.hole_top])
+    return middle - nominal, 0.0, mug.hole_top - NOMINAL.hole_top

@@ -52,6 +52,7 @@ def test_settings_are_frozen() -> None:
         ({"success": {"kind": "seat"}}, "success.kind is 'seat' and nothing is held: give held.mesh"),
         ({"held": {"position_range_m": [0.0, -0.1, 0.0]}}, "negative half range: give 0 or more"),
         ({"target": {"mass_kg": 0.0}}, "target.mass_kg is 0.0: give more than 0"),
+        ({"target": {"family": "cups"}}, "target.family is 'cups': choose from mugs"),
         ({"rollout": {"steps": 0}}, "rollout.steps is 0: give more than 0"),
         ({"servo": {"confidence_halt": 0.5}}, "servo.confidence_halt 0.5 must not be above"),
         ({"training": {"adversarial": {"iterations": [3, 1]}}}, "iterations is .*: the lower limit comes first"),
