@@ -108,8 +108,8 @@ def evaluate(
 ) -> list[Trial]:
     """Trials with seeds ``seed, seed + 1, ...`` in order; ``load`` makes the policy in each worker (picklable).
 
-    Looks of the ``test`` split share no pattern with training. workers 0: one a core; 1: in this process.
-    samples: paths a pixel of the path tracer, which is never trained on; 0: PyBullet draws.
+    Looks of the ``test`` split share no pattern with training, and its family no member. workers 0: one a core; 1: this
+    process. samples: paths a pixel of the path tracer, which is never trained on; 0: PyBullet draws.
     """
     seeds = range(seed, seed + trials)
     if workers == 1:

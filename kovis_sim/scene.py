@@ -60,6 +60,7 @@ class Scene:
     ) -> None:
         """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs.
 
+        ``split``: of looks, and of the members of a family.
         ``renderer``: draws the images in place of the trained one; truth stays the latter's.
         """
         self.task, self.split, self._renderer = task, split, renderer

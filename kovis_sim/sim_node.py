@@ -35,7 +35,7 @@ from kovis_sim.trial import Trial
 PARAMETERS = (
     Parameter("task", "pick_mug", "name of a shipped task or path of a .yaml"),
     Parameter("seed", 0, "seed of the first trial", 0, 2**31 - 1),
-    Parameter("split", "test", "family of backgrounds, textures and lights", choices=("train", "test")),
+    Parameter("split", "test", "of backgrounds, textures, lights and members of a family", choices=("train", "test")),
     Parameter("state", "arm", "name of the shared state of the arm's controller"),
     Parameter("camera", "/camera/camera", "namespace of the camera topics infra1 and infra2"),
     Parameter("frame", "camera_infra1_optical_frame", "frame of both images"),

@@ -16,7 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=200, help="number of trials (default: 200)")
     parser.add_argument("--seed", type=int, default=10_000, help="seed of the first trial (default: 10000)")
     parser.add_argument(
-        "--split", choices=("test", "train"), default="test", help="looks: test shares none with training"
+        "--split",
+        choices=("test", "train"),
+        default="test",
+        help="looks and shapes: test shares none with training",
     )
     parser.add_argument(
         "--renderer",
