@@ -88,6 +88,19 @@ def test_a_trial_that_cannot_be_set_up_is_refused_and_the_cell_goes_on(node, tmp
     assert node.controller.q == pytest.approx(node.scene.q) and rclpy.ok(context=node.context)
 
 
+def test_another_trial_may_be_with_another_mug(node):
+    """The cell that follows the arm has the member that the camera sees."""
+    drawn = set()
+    for seed in (1, 2, 3):
+        assert node.on_reset(SimReset.Request(seed=seed, task="pick_mugs"), SimReset.Response()).success
+        scene = node.scene
+        drawn.add(scene.member)
+        scene.follow(scene.q, scene.opening_m, 0.02)
+        assert scene.cell._solid == scene.member.pieces and scene._stage._mesh == scene.member.mesh
+        assert scene.cell.contact_force() == 0.0 and abs(scene.world_T_target[2, 3]) < 1e-3
+    assert len(drawn) > 1
+
+
 def test_recording_mode_gives_the_messages_of_the_command(tmp_path, monkeypatch):
     """What record.launch.py starts."""
     monkeypatch.setattr(sim_node.signal, "signal", lambda *_: signal.SIG_DFL)
