@@ -1,4 +1,4 @@
-"""The camera's driver: pairing and clock by numbers, the rest through the real pyrealsense2 without a camera.
+"""The camera's driver through the real pyrealsense2 without a camera.
 
 Software devices serve for everything but plugging and unplugging, which a camera on the library's own network does.
 """
@@ -11,261 +11,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kovis_ros.drivers import camera_modes, realsense_streams
-from kovis_ros.drivers.camera_clock import CameraClock
-from kovis_ros.drivers.camera_errors import CameraError, CameraLostError, RecordingEndedError
+from kovis_ros.drivers.camera_errors import CameraError, RecordingEndedError
 from kovis_ros.drivers.camera_loop import CameraLoop, Patience, State
 from kovis_ros.drivers.camera_modes import Mode
-from kovis_ros.drivers.realsense import RealSense, Setup
+from kovis_ros.drivers.realsense import RealSense
 from kovis_ros.drivers.realsense_options import Light
-from kovis_ros.drivers.stereo_pairs import Frame, FramePairs, StereoPair
 
 WIDE = Mode(848, 480, 30)
 MS = 1_000_000
 BAG = Path(__file__).with_name("data") / "infrared.bag"
 NETWORK = Path(__file__).with_name("dds_realsense.py")
-IMAGE = np.zeros((4, 4), np.uint8)
-
-
-def frame(side, number, camera_ms=None):
-    return Frame(side, number, 1000.0 + 33.3 * number if camera_ms is None else camera_ms, "hardware_clock", 0, IMAGE)
-
-
-# pairing
-
-
-def feed(frames):
-    """(number left, number right) of the pairs that come out, and the counts."""
-    dropped = Counter()
-    pairs = FramePairs(dropped)
-    made = [pair for one in frames if (pair := pairs.add(one)) is not None]
-    return [(left.number, right.number) for left, right in made if (left.side, right.side) == (0, 1)], dropped
-
-
-def test_images_of_one_number_make_a_pair_in_any_order():
-    made, dropped = feed([frame(0, 1), frame(1, 1), frame(1, 2), frame(0, 2), frame(0, 3), frame(0, 4), frame(1, 3)])
-    assert made == [(1, 1), (2, 2), (3, 3)] and not dropped
-
-
-def test_a_lost_side_never_gives_a_mixed_pair():
-    """The library's own pairing gives (3, 2) here: the hole is filled with the image before."""
-    made, dropped = feed([frame(s, n) for n in range(1, 6) for s in (0, 1) if (s, n) != (1, 3)])
-    assert made == [(1, 1), (2, 2), (4, 4), (5, 5)] and dropped == {"unmatched": 1}
-
-
-def test_what_was_lost_on_both_sides_is_counted_by_the_gap():
-    made, dropped = feed([frame(s, n) for n in (1, 2, 5, 6) for s in (0, 1)])
-    assert len(made) == 4 and dropped == {"lost": 2}
-
-
-def test_equal_numbers_of_different_moments_are_refused():
-    made, dropped = feed([frame(0, 7, 1000.0), frame(1, 7, 1033.3), frame(0, 7, 1033.3)])
-    assert made == [(7, 7)] and dropped == {"mixed": 1}
-
-
-def test_repeated_images_are_refused_and_a_new_count_is_not():
-    made, dropped = feed([frame(s, n) for n in (5, 5, 6) for s in (0, 1)])
-    assert made == [(5, 5), (6, 6)] and dropped == {"repeated": 2}
-    made, dropped = feed([frame(s, n, 1000.0 + i) for i, n in enumerate((90, 91, 0, 1)) for s in (0, 1)])
-    assert made == [(90, 90), (91, 91), (0, 0), (1, 1)] and not dropped
-
-
-def test_one_side_alone_is_not_kept_for_ever():
-    dropped = Counter()
-    pairs = FramePairs(dropped, depth=6)
-    assert not any(pairs.add(frame(0, n)) for n in range(100))
-    assert len(pairs.waiting[0]) == 6 and dropped == {"unmatched": 94}
-
-
-# clock
-
-
-def test_global_time_is_taken_as_it_is():
-    clock = CameraClock()
-    assert clock.captured(1_700_000_000_000.0, "global_time", 1_700_000_000_012 * MS) == 1_700_000_000_000 * MS
-    assert clock.source == "global time"
-
-
-def test_global_time_that_cannot_be_is_mapped_by_arrival():
-    """The host's clock was set back by an hour: the library takes a while to notice."""
-    clock = CameraClock()
-    assert clock.captured(3_600_000.0 + 1000.0, "global_time", 1010 * MS) == 1010 * MS
-    assert clock.source == "global time, mapped"
-
-
-def test_hardware_clock_is_mapped_by_the_quickest_transport(rng):
-    """Arrival = camera + 5 s + 4 ms + jitter of 0..20 ms; the stamp is camera + 5 s + 4 ms to within 1 ms, never later
-    than arrival, although the camera's clock drifts by 50 ppm."""
-    clock, errors = CameraClock(), []
-    for k in range(900):
-        host_ms = 5000.0 + k * 33.3
-        arrived_ns = round((host_ms + 4.0 + rng.uniform(0.0, 20.0)) * MS)
-        captured_ns = clock.captured(k * 33.3 * (1.0 + 50e-6), "hardware_clock", arrived_ns)
-        assert captured_ns <= arrived_ns
-        errors.append(captured_ns / MS - host_ms - 4.0)
-    assert 0.0 <= np.median(errors[300:]) < 1.0 and max(errors[300:]) < 1.0
-    assert clock.source == "hardware clock, mapped"
-
-
-def test_hardware_clock_wraps_after_71_minutes():
-    clock = CameraClock()
-    wrap_ms = 2**32 / 1000.0
-    assert clock.captured(wrap_ms - 33.0, "hardware_clock", 5000 * MS) == 5000 * MS
-    assert clock.captured(0.3, "hardware_clock", 5034 * MS) == 5034 * MS
-
-
-def test_a_recording_is_stamped_now_whatever_its_clock():
-    clock = CameraClock(host=False)
-    for late in (0, 40, 900):
-        now = (1_700_000_000_000 + late) * MS
-        assert clock.captured(1_600_000_000_000.0, "global_time", now) == now
-    assert clock.source == "arrival"
-
-
-# modes and the bus
-
-
-def test_modes_are_read_and_listed():
-    assert camera_modes.parse("640x480x90") == Mode(640, 480, 90) and str(Mode(640, 480, 90)) == "640x480x90"
-    modes = [Mode(640, 480, 30), Mode(848, 480, 60), Mode(848, 480, 30), Mode(480, 270, 60)]
-    assert camera_modes.listed(modes) == "848x480 at 30 60, 640x480 at 30, 480x270 at 60"
-    for text in ("848x480", "848x480x0", "wide", "848x480x30x1", "-1x480x30"):
-        with pytest.raises(CameraError, match=f"mode '{text}' is not understood: write width x height x rate"):
-            camera_modes.parse(text)
-
-
-def test_a_camera_that_the_library_may_not_open_is_told_from_none(tmp_path):
-    assert realsense_streams._missing(tmp_path) == "none is connected: plug it in"
-    for folder, product in (("1-1", "Keyboard"), ("2-3", "Intel(R) RealSense(TM) Depth Camera 435")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "product").write_text(f"{product}\n")
-    assert realsense_streams.on_usb(tmp_path) == ["Intel(R) RealSense(TM) Depth Camera 435"]
-    assert "Depth Camera 435 is on USB but may not be opened: install" in realsense_streams._missing(tmp_path)
-
-
-# the loop that keeps a camera running, on a clock that only the test moves
-
-
-class PlayedCamera:
-    """Opens and reads what the test says: an exception is raised, anything else returned."""
-
-    def __init__(self):
-        self.dropped, self.answers, self.opening, self.closed = Counter(), [], None, 0
-        self.now = 100.0
-
-    def open(self):
-        if isinstance(self.opening, Exception):
-            raise self.opening
-        return Setup("D435", "1", "3.2", WIDE, np.eye(3), 0.05, "off", ("look out",))
-
-    def read(self, timeout_s):
-        answer = self.answers.pop(0) if self.answers else None
-        self.now += 0.03 if answer is not None else timeout_s
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def close(self):
-        self.closed += 1
-
-
-@pytest.fixture
-def played(monkeypatch):
-    camera, told = PlayedCamera(), []
-    loop = CameraLoop(camera, Patience(), lambda urgent, line: told.append((urgent, line)), now=lambda: camera.now)
-    monkeypatch.setattr(time, "sleep", lambda seconds: setattr(camera, "now", camera.now + seconds))
-    return camera, loop, told
-
-
-def pair(age_s=0.01):
-    return StereoPair(1, 10**9, 10**9 + round(age_s * 1e9), IMAGE, IMAGE)
-
-
-def steps(camera, loop, seconds):
-    until, made = camera.now + seconds, 0
-    while camera.now < until:
-        made += loop.step() is not None
-        camera.now += 0.001
-    return made
-
-
-def test_without_a_camera_it_says_so_every_five_seconds(played):
-    camera, loop, told = played
-    camera.opening = CameraError("no camera; plug it in")
-    steps(camera, loop, 21.0)
-    assert told == [(True, "no camera; plug it in")] * 5 and loop.state == State.WAITING
-    camera.opening = None
-    camera.answers = [pair()]
-    assert steps(camera, loop, 0.6) == 1 and loop.state == State.STREAMING and loop.trouble == ""
-    assert told[5:7] == [(True, "look out"), (False, loop.describe())]
-    assert loop.describe() == ("ready: D435 1 on USB 3.2, infrared 848x480 at 30 Hz, baseline 50.0 mm, emitter off")
-
-
-def test_unplugged_and_silent_cameras_are_opened_again(played):
-    camera, loop, told = played
-    camera.answers = [pair(), CameraLostError("the camera was unplugged")]
-    steps(camera, loop, 0.2)
-    assert loop.state == State.WAITING and loop.trouble == "the camera was unplugged" and camera.closed == 1
-    camera.answers = [pair()]
-    steps(camera, loop, 1.0)
-    assert loop.state == State.STREAMING and loop.starts == 2
-    camera.dropped["unmatched"] = 7
-    steps(camera, loop, 2.0)
-    assert loop.starts == 3 and "no stereo pair for 1 s (dropped so far: unmatched 7)" in loop.trouble
-    steps(camera, loop, 6.0)
-    assert loop.starts == 4 and "no stereo pair for 5 s" in loop.trouble  # the first pair may take longer
-
-
-def test_the_time_that_its_caller_takes_is_not_the_cameras(played):
-    camera, loop, _ = played
-    camera.answers = [pair()]
-    steps(camera, loop, 0.2)
-    camera.now += 3.0
-    assert loop.step() is None and (loop.state, loop.starts) == (State.STREAMING, 1)
-    steps(camera, loop, 2.0)
-    assert loop.starts == 2
-
-
-def test_any_error_of_the_library_is_a_lost_camera(played):
-    camera, loop, _ = played
-    camera.answers = [pair(), RuntimeError("xioctl failed")]
-    steps(camera, loop, 0.2)
-    assert loop.state == State.WAITING and loop.trouble == "xioctl failed"
-
-
-def test_pairs_that_are_too_old_are_dropped(played):
-    camera, loop, _ = played
-    camera.answers = [pair(), pair(0.6), pair(0.4)]
-    assert steps(camera, loop, 0.2) == 2 and camera.dropped == {"old": 1}
-
-
-@pytest.mark.parametrize("repeat", [True, False])
-def test_a_recording_ends_or_begins_again(played, repeat):
-    camera, loop, told = played
-    loop.repeat = repeat
-    camera.answers = [pair(), RecordingEndedError("x.db3 was played to its end")]
-    steps(camera, loop, 0.3)
-    assert loop.state == (State.STARTING if repeat else State.ENDED)
-    assert (told[-1] == (False, "x.db3 was played to its end")) != repeat
-
-
-def test_a_recording_without_a_pair_is_not_played_for_ever(played):
-    camera, loop, told = played
-    camera.answers = [RecordingEndedError("x.db3 was played to its end")]
-    steps(camera, loop, 1.0)
-    assert loop.state == State.ENDED and told[-1] == (
-        True,
-        "x.db3 was played to its end, no complete stereo pair is in it",
-    )
-
-
-# without the library
 
 
 def test_a_missing_library_is_one_line_with_the_remedy(monkeypatch):

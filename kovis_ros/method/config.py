@@ -117,6 +117,7 @@ class ModelConfig:
     growth: int = 24
     layers: tuple[int, ...] = (2, 3, 4, 4)  # DenseLayers of each DenseBlock of the encoder, downwards
     dilation: bool = True  # grows with the layer of a DenseBlock
+    local_contrast: bool = False  # the encoder sees ``images.local_contrast`` beside the image
     decoder_layers: tuple[int, ...] = (3, 3, 2)  # from a quarter of the map upwards
     rho: float = 2.5  # Eq. 4, in cells of the map
     servo_hidden: tuple[int, ...] = (256, 256, 256)

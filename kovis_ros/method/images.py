@@ -13,8 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch.nn import functional as F
 
 Float = NDArray[np.float32]
+NEAR_PX = 4  # of ``local_contrast``: it looks at 9x9 pixels of the network's image
+FAINT = 0.08  # contrast, in deviations of the image, below which it is taken for noise
 
 
 class ImageError(ValueError):
@@ -109,6 +112,24 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     mean = images.mean((-2, -1), keepdim=True)
     deviation = images.std((-2, -1), keepdim=True)
     return (images - mean) / deviation.clamp_min(2.0)
+
+
+def local_contrast(images: torch.Tensor) -> torch.Tensor:
+    """Each pixel of normalised images (B, 1, S, S) against its surroundings: light and paint drop out, edges stay.
+
+    (x - mean) / sqrt(variance + ``FAINT``^2), local contrast normalisation (Jarrett et al., ICCV 2009) over a box.
+    """
+    off = images - box_mean(images)
+    return off * torch.rsqrt(box_mean(off.square()) + FAINT**2)
+
+
+def box_mean(images: torch.Tensor) -> torch.Tensor:
+    """Mean over the ``NEAR_PX`` neighbours on each side of every pixel (B, 1, S, S), borders repeated."""
+    width = 2 * NEAR_PX + 1
+    total = F.pad(images.float(), (NEAR_PX,) * 4, mode="replicate").cumsum(-1).cumsum(-2)
+    total = F.pad(total, (1, 0, 1, 0))
+    rows = total[..., width:, :] - total[..., :-width, :]
+    return (rows[..., width:] - rows[..., :-width]) / width**2
 
 
 def prepare(images: torch.Tensor, crop: Crop, size: int) -> torch.Tensor:

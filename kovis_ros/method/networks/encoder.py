@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kovis_ros.method import images as camera
 from kovis_ros.method.config import ModelConfig
 from kovis_ros.method.networks.layers import ConvBlock, DenseBlock, Pointwise
 
@@ -25,7 +26,8 @@ class Encoder(nn.Module):
         super().__init__()
         growth, width = config.growth, 2 * config.growth
         self.fold = config.image_size // config.map_size
-        self.stem = ConvBlock(self.fold**2, width)
+        self.local_contrast = config.local_contrast
+        self.stem = ConvBlock((2 if self.local_contrast else 1) * self.fold**2, width)
         down = [DenseBlock(width, layers, growth, config.dilation) for layers in config.layers]
         up = [DenseBlock(2 * width, layers, growth, config.dilation) for layers in config.layers[-2::-1]]
         self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
@@ -35,6 +37,8 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1, S, S) -> (B, K, H', W')."""
+        if self.local_contrast:
+            images = torch.cat([images, camera.local_contrast(images)], 1)
         x = self.stem(F.pixel_unshuffle(images, self.fold))
         skips = []
         for level, (block, squeeze) in enumerate(zip(self.down, self.squeeze_down, strict=True)):
