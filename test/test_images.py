@@ -64,6 +64,27 @@ def test_normalise_drops_exposure_and_gain() -> None:
     assert torch.allclose(found, images.normalise(2.0 * image + 30.0), atol=1e-4)
 
 
+def test_local_contrast_against_the_slow_obvious_way() -> None:
+    image = torch.randn((1, 1, 24, 24), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    padded = np.pad(image[0, 0].numpy(), 8, mode="edge")
+    off = np.array(
+        [[padded[r, c] - padded[r - 4 : r + 5, c - 4 : c + 5].mean() for c in range(8, 32)] for r in range(8, 32)]
+    )
+    squares = np.pad(off, 4, mode="edge") ** 2
+    spread = np.array([[squares[r : r + 9, c : c + 9].mean() for c in range(24)] for r in range(24)])
+    found = images.local_contrast(image.float())[0, 0]
+    np.testing.assert_allclose(found, off / np.sqrt(spread + images.FAINT**2), atol=1e-4)
+
+
+def test_local_contrast_does_not_see_light_and_paint() -> None:
+    """A dim half of an image looks as the bright half does; what is fainter than noise stays faint."""
+    pattern = torch.randn((1, 1, 32, 32), generator=torch.Generator().manual_seed(1)).sign()
+    bright, dim = (images.local_contrast(gain * pattern + 1.0) for gain in (1.0, 0.3))
+    torch.testing.assert_close(bright, dim, rtol=0.1, atol=0.05)
+    assert images.local_contrast(0.01 * pattern).abs().max() < 0.3
+    assert images.local_contrast(torch.full((1, 1, 32, 32), 3.0)).abs().max() < 1e-2
+
+
 def test_prepare_gives_one_channel() -> None:
     assert images.prepare(torch.rand(2, 128, 128) * 255, WHOLE, 64).shape == (2, 1, 64, 64)
 

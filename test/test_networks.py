@@ -28,6 +28,19 @@ def test_shapes(image_size: int, keypoints: int) -> None:
     assert output.prediction.direction.shape == (2, 4) and output.prediction.speed.shape == (2,)
 
 
+def test_with_local_contrast_a_brighter_patch_moves_the_logits_less() -> None:
+    pairs = torch.randn((1, 1, 128, 128), generator=torch.Generator().manual_seed(0)).sign()
+    lit = pairs.clone()
+    lit[..., 32:96, 32:96] *= 2.0
+    torch.manual_seed(0)
+    encoder = Network(task(local_contrast=True)).encoder.eval()
+    with torch.inference_mode():
+        seen = encoder(pairs)
+        encoder.stem[0].weight[:, : encoder.fold**2] = 0.0  # what comes from the image itself
+        moved = (encoder(lit) - encoder(pairs)).abs().max()
+    assert seen.shape == (1, 16, 32, 32) and moved < 0.2 * encoder(pairs).std()
+
+
 def test_the_encoder_has_the_papers_half_million_parameters() -> None:
     network = Network(task(**dataclasses.asdict(ModelConfig())))
     assert sum(p.numel() for p in network.encoder.parameters()) == pytest.approx(0.5e6, rel=0.1)
