@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 
 PACKAGE = "kovis_ros"
 SHARE = f"share/{PACKAGE}"
-SIMULATOR = ["pybullet==3.2.7", "opencv-python-headless<5", "scipy", "trimesh", "manifold3d", "pillow", "tqdm"]
+SIMULATOR = ["pybullet==3.2.7", "opencv-python-headless<5", "scipy", "trimesh", "manifold3d", "pillow"]
+SIMULATOR += ["scikit-image==0.25.2", "tqdm"]
 BAGS = ["rosbags==0.11.9"]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kovis_ros.method.config import AppearanceConfig
+from kovis_sim import photographs
 from kovis_sim.world import Light
 
 Split = Literal["train", "test"]
@@ -193,5 +194,17 @@ def writing(rng: np.random.Generator) -> Image:
     return image.astype(np.float32)
 
 
-TRAIN: tuple[Callable[[np.random.Generator], Image], ...] = (octaves, stripes, clutter, grains, checker)
-TEST: tuple[Callable[[np.random.Generator], Image], ...] = (wood, cells, writing)
+def known_photograph(rng: np.random.Generator) -> Image:
+    """A piece of a photograph for training."""
+    return photographs.piece(rng, photographs.TRAIN, SIDE)
+
+
+def other_photograph(rng: np.random.Generator) -> Image:
+    """A piece of a photograph that training lacks."""
+    return photographs.piece(rng, photographs.TEST, SIDE)
+
+
+TRAIN: tuple[Callable[[np.random.Generator], Image], ...] = (
+    octaves, stripes, clutter, grains, checker, known_photograph,
+)  # fmt: skip
+TEST: tuple[Callable[[np.random.Generator], Image], ...] = (wood, cells, writing, other_photograph)

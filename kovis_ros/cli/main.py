@@ -34,6 +34,7 @@ INSTALL = {
     "pyrealsense2": "pip install 'kovis_ros[realsense]'",
     "rclpy": "run `make setup`, or source ROS 2",
     "rosbags": "pip install 'kovis_ros[bags]'",
+    "skimage": "pip install 'kovis_ros[sim]'",
     "rtde_control": "pip install 'kovis_ros[ur]'",
     "rtde_receive": "pip install 'kovis_ros[ur]'",
     "scipy": "pip install 'kovis_ros[sim]'",
