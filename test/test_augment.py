@@ -92,6 +92,16 @@ def test_background_alone_is_replaced(raw: Raw) -> None:
     assert (painted[~objects] - image[~objects]).abs().mean() > 5.0
 
 
+def test_occlusions_hide_a_small_part_of_everything(raw: Raw) -> None:
+    before = raw.images.float()
+    augmenter = Augmenter(dataclasses.replace(OFF, occlusion=1.0), IDEAL, 128, pool=8)
+    after = augmenter.paint(before, raw.mask, torch.Generator().manual_seed(0))
+    hidden = after != before
+    assert 0.0 < hidden.float().mean() and (hidden.float().mean((1, 2, 3)) < 0.21).all()
+    assert all((hidden & (raw.mask == kind)).any() for kind in (0, 1, 2))
+    assert all(len(image[where].unique()) == 1 for image, where in zip(after, hidden, strict=True) if where.any())
+
+
 def test_shadows_darken_patches(raw: Raw) -> None:
     config = dataclasses.replace(OFF, shadow=1.0, shadow_strength=0.5)
     before = raw.images.float()

@@ -16,6 +16,8 @@ from kovis_ros.method import sensor, textures
 from kovis_ros.method.config import AugmentConfig, SensorConfig
 
 SHADED = 110.0  # grey of a texture below which its pattern is shadow: two fifths of it
+HIDDEN = 45.0  # grey of a texture below which something stands before the camera
+MOST_HIDDEN = 0.2  # share of the image; a texture of two shades would hide half of it
 
 
 class Raw(NamedTuple):
@@ -53,7 +55,7 @@ class Augmenter:
         return camera.normalise(image), moved(raw.depth, cells), moved(raw.segmentation, cells), landmarks
 
     def paint(self, image: Tensor, mask: Tensor, rng: Generator) -> Tensor:
-        """New background, flat blobs in it, textures on target and gripper, shadows, of images (B, 2, C, C)."""
+        """Images (B, 2, C, C) with new background, blobs in it, textures on target and gripper, occlusions, shadows."""
         c, count = self.config, image.shape[0]
         new, other = self.stereo_texture(image, rng), self.stereo_texture(image, rng)
         grey, span = 255.0 * draw((count, 1, 1, 1), rng, image), draw((count, 1, 1, 1), rng, image)
@@ -66,6 +68,9 @@ class Augmenter:
             strength = chance(c.texture, count, rng, image) * c.texture_strength
             strength = strength * draw((count, 1, 1, 1), rng, image) * (mask == kind)
             image = image * (1.0 + strength * ((other if kind == 1 else new) / 96.0 - 1.33))
+        hidden = (other < HIDDEN) & (chance(c.occlusion, count, rng, image) > 0.0)
+        hidden &= hidden.float().mean((1, 2, 3), keepdim=True) < MOST_HIDDEN
+        image = torch.where(hidden, 255.0 * draw((count, 1, 1, 1), rng, image), image)
         shade = chance(c.shadow, count, rng, image) * c.shadow_strength * draw((count, 1, 1, 1), rng, image)
         return image * (1.0 - shade * (new < SHADED))
 
