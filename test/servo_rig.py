@@ -61,6 +61,7 @@ class Rig:
         self.stamp_offset_s, self.points, self.pose = 0.0, POINTS, POSE
         self.safety, self.ready, self.program = ArmStatus.SAFETY_NORMAL, True, True
         self.twists, self.states, self.moves = [], [], []
+        self.sent_s, self.shot_s = [], 0.0  # by their stamps: every twist, and the last image
         self._wire()
 
     def _wire(self):
@@ -97,11 +98,13 @@ class Rig:
 
     def _on_twist(self, message):
         self.twists.append((time.monotonic(), conversions.twist_from_msg(message)))
+        self.sent_s.append(conversions.stamp_from_msg(message.header.stamp) * 1e-9)
 
     def _shoot(self):
         if self.camera:
             now = self.node.get_clock().now().nanoseconds
             stamp = now + round(self.stamp_offset_s * 1e9)
+            self.shot_s = stamp * 1e-9
             points = StereoKeypoints(self.points, self.points - [8, 0, 0], (128, 128), Crop(-0.5, -0.5, 128.0))
             header = conversions.header(stamp, "camera")
             self.keypoints.publish(conversions.keypoints_to_msg(points, header, "pick_mug", now))

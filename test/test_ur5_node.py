@@ -29,6 +29,7 @@ from unique_identifier_msgs.msg import UUID  # noqa: E402
 
 from kovis_msgs.action import Gripper, MoveRelative  # noqa: E402
 from kovis_msgs.msg import ArmStatus, ServoStatus  # noqa: E402
+from kovis_ros import conversions  # noqa: E402
 from kovis_ros.method import geometry  # noqa: E402
 from kovis_ros.method.kinematics import forward  # noqa: E402
 
@@ -70,16 +71,22 @@ class Arm:
 
     def start(self):
         self.last.clear()
+        self.begun_ns = time.time_ns()
         self.node = start_node(self.cell.address, "-p", f"tcp_offset_m:={TCP}", "-p", "recovery_s:=0.5")
         self.until(lambda: self.ready, 60.0)
         self.until(lambda: self.twists.get_subscription_count() > 0 and self.move.server_is_ready(), 30.0)
-        self.until(lambda: int(self.diagnosed()["senders of twists at the start"]) > 0, 8.0)
+        self.until(lambda: int(self.diagnosed()["senders of twists at the start"]) > 0, 40.0)
         self.spin(0.2)  # it holds when it finds this sender, perhaps after it was ready
         self.until(lambda: self.ready, 30.0)
 
+    def heard(self, kind):
+        """The last message of a kind; not one that the node before this one left in the queue."""
+        message = self.last.get(kind)
+        return message if message and conversions.stamp_from_msg(message.header.stamp) > self.begun_ns else None
+
     @property
     def ready(self):
-        status = self.last.get(ArmStatus)
+        status = self.heard(ArmStatus)
         return status is not None and status.ready
 
     def close(self):
@@ -104,7 +111,7 @@ class Arm:
     def diagnosed(self):
         """Values by name of the next report."""
         self.last.pop(DiagnosticArray, None)
-        self.until(lambda: DiagnosticArray in self.last, 5.0)
+        self.until(lambda: self.heard(DiagnosticArray) is not None, 30.0)
         return {v.key: v.value for s in self.last[DiagnosticArray].status for v in s.values}
 
     def story(self):

@@ -145,6 +145,7 @@ def test_state_streams_at_the_controllers_rate(name, rate, arm):
                 time.sleep(0.0005)
             clock = max(seen) - min(seen)
             say(len(seen), clock, r.getActualQ(), r.getActualTCPPose(), c.getTCPOffset(), r.getPayload())
+            time.sleep(20)
         """
         client = Client(cell.address, code)
         cell.wait(lambda state: state["connections"] >= 3)
@@ -240,9 +241,9 @@ def test_a_speed_never_ends_by_itself_only_by_its_stop(fresh):
     code = """
         ok = c.speedL([0, 0, 0.05, 0, 0, 0], 0.5, 0.2)
         time.sleep(0.8); say(ok, r.getActualTCPSpeed())
-        ok = c.speedStop(2.0); say(ok, r.getActualTCPSpeed())
+        ok = c.speedStop(2.0); until(lambda: not any(r.getActualTCPSpeed())); say(ok, r.getActualTCPSpeed())
         c.speedJ([0.1, 0, 0, 0, 0, 0], 1.0, 0.1); time.sleep(0.5); say(r.getActualQd())
-        c.speedStop(2.0); say(r.getActualQd())
+        c.speedStop(2.0); until(lambda: not any(r.getActualQd())); say(r.getActualQd())
     """
     client = Client(fresh.address, code)
     ok, speed = client.hear()
@@ -305,13 +306,13 @@ def test_a_frozen_controller_wakes_up_stopped(fresh):
 
 def test_watchdog_counts_kicks_and_ends_with_the_program(fresh):
     code = """
-        c.setWatchdog(10)
+        c.setWatchdog(2)
         p = r.getActualTCPPose(); p[2] += 0.03
         c.moveL(p, 0.05, 0.5, True)
-        while c.getAsyncOperationProgress() >= 0:
+        while c.getAsyncOperationProgress() >= 0 or abs(r.getActualTCPPose()[2] - p[2]) > 1e-6:
             c.kickWatchdog(); time.sleep(0.02)
         say(abs(r.getActualTCPPose()[2] - p[2]), c.isProgramRunning())
-        time.sleep(0.3)
+        time.sleep(1.2)
         say(c.isProgramRunning(), c.speedL([0, 0, 0.02, 0, 0, 0], 0.5))
         c.reuploadScript(); until(c.isProgramRunning); time.sleep(0.3)
         say(c.isProgramRunning())
@@ -458,13 +459,16 @@ def test_gripper_moves_at_its_speed_and_stops_at_an_object(fresh):
     assert ask("GET STA") == b"STA 3\n" and ask("GET POS") == b"POS 0\n"
     assert ask("SET POS 255 SPE 255 FOR 50 GTO 1") == b"ack"  # no newline, as the device
     assert ask("GET OBJ") == b"OBJ 0\n" and ask("GET PRE") == b"PRE 255\n"
-    start = time.monotonic()
+    start, before = time.monotonic(), fresh.state()
+    time.sleep(0.1)
+    after = fresh.state()
+    ran = after["cycle"] - before["cycle"] - (after["skipped_cycles"] - before["skipped_cycles"])
+    closed = before["opening_m"] - after["opening_m"]
+    assert closed == pytest.approx(0.150 * 0.008 * ran, abs=0.0015)  # 150 mm/s
     while ask("GET OBJ") == b"OBJ 0\n":
         fresh.shared.report(1.0, 0.017)  # something 17 mm wide
         assert time.monotonic() - start < 3.0
         time.sleep(0.01)
-    # 68 mm at 150 mm/s
-    assert time.monotonic() - start == pytest.approx(0.068 / 0.150, abs=0.15)
     assert ask("GET OBJ") == b"OBJ 2\n" and ask("GET POS") == b"POS 204\n"  # 255 (1 - 17 / 85)
     assert fresh.shared.read_arm().opening_m == pytest.approx(0.017)
     fresh.shared.report(0.0)

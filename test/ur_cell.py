@@ -66,9 +66,11 @@ class SideChannel:
     def stopped_after(self, moment_s: float, wait_s: float = 0.6) -> float:
         """Seconds from a time.monotonic() moment until the TCP stood, and it stayed so.  Infinite if it moves."""
         time.sleep(max(0.0, moment_s + wait_s - time.monotonic()))
-        trace = self.fault("trace", seconds=wait_s + 1.0)["trace"]
-        moving = [at for at, v, w in trace if at >= moment_s and (v > 1e-6 or w > 1e-6)]
-        if trace and moving and moving[-1] >= trace[-1][0] - 0.02:
+        trace = self.fault("trace", seconds=time.monotonic() - moment_s + 1.0)["trace"]
+        after = [entry for entry in trace if entry[0] >= moment_s]
+        assert after, "the controller did not run"
+        moving = [at for at, v, w in after if v > 1e-6 or w > 1e-6]
+        if moving and moving[-1] >= after[-1][0] - 0.02:
             return float("inf")
         return moving[-1] - moment_s if moving else 0.0
 

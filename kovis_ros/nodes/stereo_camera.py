@@ -93,6 +93,9 @@ class StereoCameraNode(Node):
 
     def _run(self) -> None:
         try:
+            if self.task is not None:
+                import kovis_ros.method.images  # noqa: F401  # loads torch, seconds: before images wait
+
             self._await_listener()
             while not self._stopping.is_set():
                 pair = self.loop.step()
