@@ -209,7 +209,7 @@ def test_every_optional_package_has_an_install_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(setuptools, "setup", lambda **named: given.update(named))
     monkeypatch.chdir(ROOT)
     runpy.run_path("setup.py")
-    imported = {"opencv-python-headless": "cv2", "pillow": "PIL", "ur-rtde": "rtde_control"}
+    imported = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-image": "skimage", "ur-rtde": "rtde_control"}
     extras = given["extras_require"]
     wanted = {item for extra in ("sim", "bags", "train", "path", "ur", "realsense") for item in extras[extra]}
     for requirement in wanted - {"tensorboard"}:  # which Lightning imports
