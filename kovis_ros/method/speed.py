@@ -36,7 +36,11 @@ def training(task: Task, cache: Cache, out: Path, rounds: int) -> TrainingSpeed:
     precision = probe(task, torch.device("cpu")).precision
     run = Run(task, cache, out, fabric(task, "cpu", precision, print), 0, print)
     count = task.training.batch
-    ours, theirs = (lambda: run.learn(run.batch(run.step))), paper_step(task, count)
+    theirs = paper_step(task, count)
+
+    def ours() -> object:
+        return run.learn(run.batch(run.step))
+
     ours(), theirs()  # the first of each sets things up
     seconds = [(taken(ours), taken(theirs), taken(lambda: read(run))) for _ in range(rounds)]
     step, paper, wait = (min(column) for column in zip(*seconds, strict=True))
