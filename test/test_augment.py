@@ -92,6 +92,22 @@ def test_background_alone_is_replaced(raw: Raw) -> None:
     assert (painted[~objects] - image[~objects]).abs().mean() > 5.0
 
 
+def test_hollows_are_darker(raw: Raw) -> None:
+    """The target alone, from its nearest point on, most at its deepest."""
+    before = raw.images.float().clamp_min(1.0)
+    config = dataclasses.replace(OFF, hollow=1.0, hollow_strength=0.9)
+    after = Augmenter(config, IDEAL, 128, pool=8).deepen(before, raw, torch.Generator().manual_seed(0))
+    kept = after / before
+    depth = torch.nn.functional.interpolate(raw.depth, before.shape[-2:])
+    for image in range(len(before)):
+        target = (raw.mask[image, 0] == 1) & (depth[image, 0] > 0.0)
+        assert (kept[image, 0][~target] == 1.0).all()
+        order = depth[image, 0][target].argsort()
+        assert kept[image, 0][target][order[0]] == 1.0
+        assert (kept[image, 0][target][order].diff() <= 1e-6).all() and kept[image, 0][target].min() > 0.09
+    assert kept.amin() < 0.8
+
+
 def test_occlusions_hide_a_small_part_of_everything(raw: Raw) -> None:
     before = raw.images.float()
     augmenter = Augmenter(dataclasses.replace(OFF, occlusion=1.0), IDEAL, 128, pool=8)

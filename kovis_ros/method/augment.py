@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from kovis_ros.method import images as camera
 from kovis_ros.method import sensor, textures
@@ -44,7 +45,8 @@ class Augmenter:
     def __call__(self, raw: Raw, rng: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Prepared images (B, 2, S, S); depth, segmentation and landmarks of ``raw``, moved with the images."""
         count, side = raw.images.shape[0], raw.images.shape[-1]
-        image = self.paint(raw.images.float(), raw.mask, rng)
+        image = self.deepen(raw.images.float(), raw, rng)
+        image = self.paint(image, raw.mask, rng)
         image = self.light(image, rng)
         shift = self.config.shift_px * (2.0 * draw((count, 2), rng, image) - 1.0)
         image = shifted_resample(image, shift, self.size)
@@ -53,6 +55,16 @@ class Augmenter:
         landmarks = raw.landmarks.clone()
         landmarks[..., :2] -= (2.0 / side) * shift[:, None, None]
         return camera.normalise(image), moved(raw.depth, cells), moved(raw.segmentation, cells), landmarks
+
+    def deepen(self, image: Tensor, raw: Raw, rng: Generator) -> Tensor:
+        """Images (B, 2, C, C) with the target darker the deeper it is: less light reaches into a hollow."""
+        depth = F.interpolate(raw.depth, image.shape[-2:])
+        target = (raw.mask == 1) & (depth > 0.0)
+        near = depth.where(target, torch.inf).amin((2, 3), keepdim=True)
+        far = depth.where(target, 0.0).amax((2, 3), keepdim=True)
+        share = ((depth - near) / (far - near).clamp_min(1e-3)).clamp(0.0, 1.0)
+        strength = chance(self.config.hollow, len(image), rng, image) * draw((len(image), 1, 1, 1), rng, image)
+        return image * (1.0 - self.config.hollow_strength * strength * share.where(target, 0.0))
 
     def paint(self, image: Tensor, mask: Tensor, rng: Generator) -> Tensor:
         """Images (B, 2, C, C) with new background, blobs in it, textures on target and gripper, occlusions, shadows."""

@@ -151,6 +151,8 @@ class AugmentConfig:
     cutout: float = 0.3  # probability that blobs of the background become flat
     texture: float = 0.7  # probability that target and gripper get a texture
     texture_strength: float = 0.8
+    hollow: float = 0.5  # probability that the target is darker the deeper it is
+    hollow_strength: float = 0.9
     occlusion: float = 0.15  # probability that flat patches hide parts of everything
     shadow: float = 0.4  # probability that patches of the image lie in shadow
     shadow_strength: float = 0.7
