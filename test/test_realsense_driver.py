@@ -120,21 +120,18 @@ def test_pairs_come_whole_and_by_the_lost_one_nothing_is_mixed(rig):
 
 @needs_library
 def test_pairs_keep_coming_at_90_hz(rig):
-    """The least of one core: what is lost on a busy machine is counted, and one of three times nothing is."""
-
-    def keeps_up():
-        camera = rig.SoftwareCamera(modes=[Mode(848, 480, 90)])
-        driver, _ = opened(camera, Mode(848, 480, 90))
-        with rig.Streaming(camera, 90.0) as stream:
-            found, until = [], time.monotonic() + 1.5
-            while time.monotonic() < until:
-                found += [made] if (made := driver.read(0.2)) is not None else []
-            sent = stream.sent
-        driver.close()
-        assert len(found) + sum(driver.dropped.values()) >= sent - 20  # 16 may still wait in the library
-        return len(found) > 0.9 * (sent - 20) and np.median([p.age_s for p in found]) < 0.05
-
-    assert any(keeps_up() for _ in range(3))
+    """The least of one core: what is lost on a busy machine is counted, and nothing is mixed."""
+    camera = rig.SoftwareCamera(modes=[Mode(848, 480, 90)])
+    driver, _ = opened(camera, Mode(848, 480, 90))
+    with rig.Streaming(camera, 90.0) as stream:
+        found, until = [], time.monotonic() + 1.5
+        while time.monotonic() < until:
+            found += [made] if (made := driver.read(0.2)) is not None else []
+        sent = stream.sent
+    driver.close()
+    assert len(found) + sum(driver.dropped.values()) >= sent - 20  # 16 may still wait in the library
+    assert len(found) > 0.9 * (sent - 20)
+    assert np.median([p.age_s for p in found]) < 0.05
 
 
 @needs_library

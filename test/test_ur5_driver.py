@@ -557,7 +557,7 @@ def test_a_lost_link_is_an_error_within_the_timeout(fault):
         own.fault(**fault)
         lost, at = client.hear()
         assert lost.startswith(f"link to the controller at {own.address} is ") and "check cable and controller" in lost
-        assert at - start < 15.0  # a call that was under way takes 4 s and more; the node does not wait for it
+        assert at - start < 5.0  # a call that was under way may take 4 s of this; the node does not wait for it
         assert client.process.wait(timeout=3) == 4
 
 
