@@ -21,6 +21,11 @@ class Row(NamedTuple):
     bar: str
     met: bool | None
 
+    @property
+    def verdict(self) -> str:
+        """In a word; empty where there is no bar."""
+        return "" if self.met is None else "met" if self.met else "MISSED"
+
 
 def save_json(path: str | Path | None, data: Mapping[str, Any]) -> None:
     """Write one JSON object whole or not at all; a path of None (no --json given) does nothing."""

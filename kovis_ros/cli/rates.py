@@ -40,8 +40,7 @@ def run(args: argparse.Namespace) -> int:
     given, values = simulated(args)
     rows = measure(args, given, values)
     for row in rows:
-        verdict = "" if row.met is None else "met" if row.met else "MISSED"
-        print(f"{row.name:<42} {row.value:9.3f}   {row.bar:<22} {verdict}")
+        print(f"{row.name:<42} {row.value:9.3f}   {row.bar:<22} {row.verdict}")
     cli.save_json(args.json, {"task": values["task"], "rows": [row._asdict() for row in rows]})
     return 0 if all(row.met is not False for row in rows) else 1
 

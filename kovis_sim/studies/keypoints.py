@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kovis_ros.method import geometry, images, metrics
+from kovis_ros.method import geometry, metrics
 from kovis_ros.method.config import Task
-from kovis_ros.method.policy import ServoPolicy
+from kovis_ros.method.policy import ServoPolicy, in_network
 from kovis_sim import appearance, camera
 from kovis_sim.appearance import Look
 from kovis_sim.scene import Scene
@@ -70,8 +70,7 @@ def looks(config: KeypointConfig, task: Task, rng: np.random.Generator) -> dict[
 def seen(scene: Scene, policy: ServoPolicy) -> NDArray[np.float64]:
     """Keypoints (2, K, 3) of both eyes in network coordinates."""
     found = policy.keypoints(*scene.stereo(), scene.K)
-    eyes = [np.column_stack([images.to_network(eye[:, :2], found.crop), eye[:, 2]]) for eye in found[:2]]
-    return np.asarray(eyes, float)
+    return np.asarray([in_network(eye, found.crop) for eye in found[:2]], float)
 
 
 def figures(task: Task, settings: Settings, found: list[Row]) -> dict[str, Any]:
