@@ -116,6 +116,7 @@ def test_wrong_usage(fake: Fake, capsys: pytest.CaptureFixture[str], tmp_path: P
         (["train", "make_tea", "--data", "BAG"], "task 'make_tea' is unknown"),
         (["train", "pick_mug", "--data", "BAG", "--epochs", "0"], "--epochs 0 is out of range"),
         (["train", "pick_mug", "--data", "BAG", "--threads", "0"], "--threads 0 is out of range"),
+        (["train", "pick_mug", "--data", "BAG", "--learning-rate", "nan"], "--learning-rate nan is out of range"),
         (["evaluate", "make_tea"], "task 'make_tea' is unknown"),
         (["evaluate", "pick_mug", "--trials", "0"], "--trials 0 is out of range"),
         (["evaluate", "pick_mug", "--seed", "-1"], "--seed -1 is out of range"),

@@ -140,6 +140,11 @@ def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_pat
     best = run(cache, tmp_path / "run", task=frozen, start=start)
     expected = checkpoint.load(start).network.state_dict()["encoder.head.weight"]
     assert torch.equal(checkpoint.load(best).network.state_dict()["encoder.head.weight"], expected)
+    another = run(cache, tmp_path / "another", task=dataclasses.replace(frozen, name="another"), start=start)
+    before, after = (checkpoint.load(path).network.state_dict() for path in (start, another))
+    assert torch.equal(after["encoder.head.weight"], before["encoder.head.weight"])
+    own = [name for name in before if name.startswith("servo.") and name.endswith("weight")]
+    assert own and not any(torch.equal(after[name], before[name]) for name in own)
     other = dataclasses.replace(frozen, model=dataclasses.replace(frozen.model, keypoints=5))
     with pytest.raises(TrainError, match="networks of other sizes: give one"):
         run(cache, tmp_path / "other", task=other, start=start)

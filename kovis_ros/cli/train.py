@@ -34,8 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto, a probe")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: the task's)")
+    parser.add_argument("--learning-rate", type=float, metavar="PEAK", help="default: the task's; less for --start")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order, split and augmentation (default: 0)")
-    parser.add_argument("--start", type=Path, metavar="CHECKPOINT", help="begin with these weights (default: random)")
+    parser.add_argument(
+        "--start", type=Path, metavar="CHECKPOINT", help="weights to begin with, of any task (default: random)"
+    )
     parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")
     parser.add_argument(
         "--trials",
@@ -60,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     task = adjusted(load_task(args.task), args)
     pick_device(args.device)
-    if args.start:
-        checkpoint.load(args.start)  # a damaged one is told now, before anything is written
+    if args.start and checkpoint.load(args.start).task.name == task.name:  # a damaged one is told before the work
+        trained = dataclasses.replace(task.training, rho_start=task.model.rho)  # needs no gentle beginning
+        task = dataclasses.replace(task, training=trained)
     cache = open_cache(task, args.data, args.cache)
     out = args.out or Path("runs") / task.name
     precision = {"auto": None, "fp32": "32-true", "bf16": "bf16-mixed"}[args.precision]
@@ -77,8 +81,15 @@ def adjusted(task: Task, args: argparse.Namespace) -> Task:
     """The task with the settings given on the command line; ConfigError when one is out of range."""
     from kovis_ros.method.config import ConfigError
 
-    given = {"epochs": args.epochs, "score_trials": args.trials, "compile": args.compile}
+    given = {
+        "epochs": args.epochs,
+        "learning_rate": args.learning_rate,
+        "score_trials": args.trials,
+        "compile": args.compile,
+    }
     changed = {name: value for name, value in given.items() if value is not None}
+    if args.learning_rate is not None and not 0.0 < args.learning_rate <= 0.1:
+        raise ConfigError(f"--learning-rate {args.learning_rate} is out of range: give more than 0 and at most 0.1")
     if args.adex is not None:
         if not 0.0 <= args.adex <= 1.0:
             raise ConfigError(f"--adex {args.adex} is out of range: give 0 to 1")

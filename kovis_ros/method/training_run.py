@@ -222,14 +222,16 @@ class Run:
         os.replace(part, self.out / "state.pt")
 
     def start_from(self, path: Path) -> None:
-        """Take the weights of a checkpoint with networks of the same sizes, but none of its figures."""
+        """Take the weights of a checkpoint with networks of the same sizes, but none of its figures.
+
+        Of another task, or other axes, the servo is left out: its axes and landmarks mean something else there.
+        """
         found = checkpoint.load(path)
-        if found.task.model != self.task.model or found.task.axes != self.task.axes:
-            raise TrainError(
-                f"checkpoint {path} has networks of other sizes: give one trained with the same model and axes settings"
-            )
-        own = {"depth_mean", "depth_deviation"}
-        weights = {name: value for name, value in found.network.state_dict().items() if name not in own}
+        if found.task.model != self.task.model:
+            raise TrainError(f"checkpoint {path} has networks of other sizes: give one of the same model settings")
+        same = found.task.name == self.task.name and found.task.axes == self.task.axes
+        own = ("depth_mean", "depth_deviation", *(() if same else ("servo.",)))
+        weights = {name: value for name, value in found.network.state_dict().items() if not name.startswith(own)}
         self.network.load_state_dict(weights, strict=False)
         self.average.load_state_dict(weights, strict=False)
 
