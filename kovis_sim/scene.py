@@ -22,6 +22,7 @@ from kovis_sim.stage import Stage, Visual
 from kovis_sim.world import Light, Picture
 
 Array = NDArray[np.float64]
+STRIDE_M = 0.001  # between the poses of a line that are looked at for contact
 
 
 class SceneError(RuntimeError):
@@ -174,10 +175,12 @@ class Scene:
                 return
         raise SceneError(f"task {self.task.name}: no start pose reaches the goal freely: check goal and rollout ranges")
 
-    def _clear(self, world_T_tcp: Array, count: int = 10) -> bool:
-        """Is the straight line from a tcp pose to the goal free, and within reach?"""
+    def _clear(self, world_T_tcp: Array) -> bool:
+        """Is the straight line from a tcp pose to the goal free, looked at every millimetre, and within reach?"""
+        way = geometry.log(geometry.inverse(self.world_T_goal) @ world_T_tcp)
+        length = geometry.norm(way[:3]) + motion.ROTATION_SCALE * geometry.norm(way[3:])
         try:
-            for fraction in np.linspace(0.0, 1.0, count):
+            for fraction in np.linspace(0.0, 1.0, 2 + int(length / STRIDE_M)):
                 pose = geometry.interpolate(world_T_tcp, self.world_T_goal, float(fraction))
                 if self.touching(self.solve(pose, self.goal_q)):
                     return False

@@ -135,3 +135,13 @@ def test_a_true_servo_succeeds_and_a_wrong_one_is_found_out(scene):
     summary = summarise(scene.task, [*good, wrong])
     assert summary["success_rate"] == pytest.approx(2 / 3)
     assert summary["false_converged_rate"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("seed", [62035, 62153, 62198])
+def test_the_whole_line_from_a_start_to_the_goal_is_free(seed: int) -> None:
+    """Seeds whose first start, looked at in ten places, had a line that touches between them."""
+    scene = Scene(load_task("pick_mug"), split="test")
+    scene.reset(seed)
+    start = scene.world_T_tcp
+    line = [geometry.interpolate(start, scene.world_T_goal, float(f)) for f in np.linspace(0.0, 1.0, 300)]
+    assert not any(scene.touching(scene.solve(pose, scene.goal_q)) for pose in line)

@@ -209,6 +209,7 @@ class LoopConfig:
     workspace_m: float = 0.12  # half side of the box around the start pose
     timeout_s: float = 20.0
     filter_s: float = 0.05  # time constant of the low-pass filter of predictions
+    settle_s: float = 0.2  # likewise of those that convergence is judged by, see ``loop``
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class ServoLoop:
     speed_scale (0, 1]: share of the configured top speed.
 
     Attributes to read: ``state``; ``converged``, ``timed_out`` and ``done``, which stay once set; ``speed`` 0..1
-    (length of the filtered prediction), ``confidence`` 0..1, ``images`` (distinct ones used), ``rejected`` (by cause).
+    (length of the slowly filtered prediction), ``confidence`` 0..1, ``images`` (distinct ones used), ``rejected`` (by
+    cause).
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class ServoLoop:
         self.speed, self.confidence, self.images = 0.0, 0.0, 0
         self.rejected: Counter[str] = Counter()
         self._vector: Array = np.zeros(self.count)  # filtered direction * speed
+        self._settled: Array = np.zeros(self.count)  # filtered slower, for convergence alone
         self._velocity: Array = np.zeros(self.count)  # commanded last
         self._recent: deque[float] = deque(maxlen=max(2, config.converged_images))
         self._calm = 0  # images that counted towards convergence
@@ -104,10 +106,10 @@ class ServoLoop:
             self._restart_count()
             return self.state
         newest = np.asarray(motion.direction, float) * motion.speed
-        smooth = bool(self._recent) and self.config.filter_s > 0.0
-        weight = 1.0 - float(np.exp(-interval / self.config.filter_s)) if smooth else 1.0
-        self._vector = self._vector + weight * (newest - self._vector)
-        self.speed = geometry.norm(self._vector)
+        first = not self._recent
+        self._vector = low_pass(self._vector, newest, 0.0 if first else self.config.filter_s, interval)
+        self._settled = low_pass(self._settled, newest, 0.0 if first else self.config.settle_s, interval)
+        self.speed = geometry.norm(self._settled)
         self._recent.append(self.speed)
         self._judge()
         if not self.done and not self._held:
@@ -164,8 +166,9 @@ class ServoLoop:
     def _judge(self) -> None:
         """Count towards convergence, with hysteresis; end when it is calm and has stopped getting nearer.
 
-        The count looks at the filtered vector, whose noise cancels, not at the speed, whose noise adds up. Stopping
-        as soon as the count is full would leave the arm at the near edge of the threshold: 0.6 mm of bias.
+        The count looks at the slowly filtered vector, whose noise cancels, not at the speed, whose noise adds up: with
+        the filter of the command, in 6 of 200 trials the noise of dim images hid for 20 s that the arm stood at the
+        goal. Stopping as soon as the count is full would leave it at the near edge of the threshold: 0.6 mm of bias.
         """
         if self._held or self.speed > self.config.released_speed:
             self._calm = 0
@@ -234,6 +237,12 @@ def check_gain(config: LoopConfig, delay_s: float, speed_scale: float = 1.0) -> 
             f"servo.top_speed_mps {config.top_speed_mps}, servo.label_slope {config.label_slope} and delay {delay_s} s"
             f" makes gain times delay {product:.2f}, above {GAIN_TIMES_DELAY}: lower top_speed_mps to {remedy:.4f}"
         )
+
+
+def low_pass(value: Array, newest: ArrayLike, time_s: float, interval_s: float) -> Array:
+    """First-order low-pass filter of time constant ``time_s``, ``interval_s`` after its last value; 0: no filter."""
+    weight = 1.0 - float(np.exp(-interval_s / time_s)) if time_s > 0.0 else 1.0
+    return value + weight * (np.asarray(newest) - value)
 
 
 def clamp(velocity: Array, limit: float) -> Array:
