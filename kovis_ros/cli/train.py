@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from kovis_ros.method import checkpoint
     from kovis_ros.method.config import load_task
     from kovis_ros.method.train import pick_device, train
+    from kovis_ros.method.training_run import same_servo
 
     cli.at_least(1, epochs=args.epochs, threads=args.threads)
     cli.at_least(0, trials=args.trials, seed=args.seed)
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     task = adjusted(load_task(args.task), args)
     pick_device(args.device)
-    if args.start and checkpoint.load(args.start).task.name == task.name:  # a damaged one is told before the work
+    if args.start and same_servo(checkpoint.load(args.start).task, task):  # a damaged one is told before the work
         trained = dataclasses.replace(task.training, rho_start=task.model.rho)  # needs no gentle beginning
         task = dataclasses.replace(task, training=trained)
     cache = open_cache(task, args.data, args.cache)

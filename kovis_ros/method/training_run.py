@@ -229,8 +229,7 @@ class Run:
         found = checkpoint.load(path)
         if found.task.model != self.task.model:
             raise TrainError(f"checkpoint {path} has networks of other sizes: give one of the same model settings")
-        same = found.task.name == self.task.name and found.task.axes == self.task.axes
-        own = ("depth_mean", "depth_deviation", *(() if same else ("servo.",)))
+        own = ("depth_mean", "depth_deviation", *(() if same_servo(found.task, self.task) else ("servo.",)))
         weights = {name: value for name, value in found.network.state_dict().items() if not name.startswith(own)}
         self.network.load_state_dict(weights, strict=False)
         self.average.load_state_dict(weights, strict=False)
@@ -243,6 +242,11 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
         self.history, self.sums = state["history"], state["sums"]
+
+
+def same_servo(one: Task, other: Task) -> bool:
+    """Whether the servo of one task means the same in the other; ``Run.start_from`` keeps it then."""
+    return one.name == other.name and one.axes == other.axes
 
 
 def merit(position_m: float, rotation_rad: float) -> float:
