@@ -8,6 +8,7 @@ Convention:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -102,9 +103,18 @@ def area_weights(size: int, start: float, side: float, count: int) -> Float:
 
 def resample(images: torch.Tensor, crop: Crop, size: int) -> torch.Tensor:
     """Area-average a crop of images (..., H, W) to (..., size, size) float32, values unchanged in scale."""
-    rows = torch.from_numpy(area_weights(images.shape[-2], crop.y, crop.side, size)).to(images.device)
-    columns = torch.from_numpy(area_weights(images.shape[-1], crop.x, crop.side, size)).to(images.device)
-    return rows @ images.float() @ columns.T
+    height, rows = _used(images.shape[-2], crop.y, crop.side, size)
+    width, columns = _used(images.shape[-1], crop.x, crop.side, size)
+    return rows.to(images.device) @ images[..., height, width].float() @ columns.T.to(images.device)
+
+
+@lru_cache(maxsize=16)
+def _used(size: int, start: float, side: float, count: int) -> tuple[slice, torch.Tensor]:
+    """Pixels that ``area_weights`` uses, and their weights (count, pixels): the same for every image of a camera."""
+    weights = area_weights(size, start, side, count)
+    used = np.flatnonzero(weights.any(0))
+    pixels = slice(int(used[0]), int(used[-1]) + 1)
+    return pixels, torch.from_numpy(np.ascontiguousarray(weights[:, pixels]))
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:

@@ -79,7 +79,7 @@ class KeypointNode(Node):
         noise = np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
         for _ in range(self.settings.warm_up):
             begun = time.perf_counter()
-            self.policy.keypoints(noise[0], noise[1], K)
+            fault_of(self.policy.keypoints(noise[0], noise[1], K))
             self.inference.add(time.perf_counter() - begun, begun)
 
     def on_info(self, side: int, message: CameraInfo) -> None:
