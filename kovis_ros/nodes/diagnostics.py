@@ -54,7 +54,7 @@ class Diagnostics:
 
 
 class Window:
-    """The last ``size`` values of a quantity, and when they came."""
+    """The last ``size`` values of a quantity, and when they came; one thread may add while another asks."""
 
     def __init__(self, size: int = 300) -> None:
         self.values: deque[float] = deque(maxlen=size)
@@ -71,6 +71,6 @@ class Window:
 
     def rate(self, now: float, span: float = 5.0) -> float:
         """Values per second over the last ``span`` seconds, or since the window begins if it is full."""
-        recent = [time for time in self.times if time > now - span]
+        recent = [time for time in list(self.times) if time > now - span]  # a list at once: times may grow meanwhile
         full = len(recent) == self.times.maxlen
         return len(recent) / max(now - recent[0] if full else span, 1e-9)
