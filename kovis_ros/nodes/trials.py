@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -21,6 +20,7 @@ from kovis_msgs.srv import SimReset
 from kovis_ros import conversions
 from kovis_ros.method.config import Task
 from kovis_ros.method.loop import State
+from kovis_ros.nodes import spin
 
 GRAPH_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 15.0
@@ -73,7 +73,7 @@ class TrialClient(Node):
     def __init__(self, task: Task, namespace: str, check: Callable[[], None] = lambda: None, **options: Any) -> None:
         super().__init__("trials", namespace=namespace, **options)
         self.task, self.check = task, check
-        self.executor_ = SingleThreadedExecutor(context=self.context)
+        self.executor_ = spin.frugal(self.context)
         self.executor_.add_node(self)
         self.trial: SimTrial | None = None
         self.state = int(State.IDLE)
