@@ -1,9 +1,4 @@
-"""Training roll-outs: from the goal outwards about a straight line, each image with its own camera and look.
-
-On the line itself, as in the paper, all small displacements lie next to the goal, and a servo that learns from them
-guesses what it cannot see well to be the goal: along the camera's axis it told half of a displacement of 2 mm and stood
-still twice as far from the goal as its keypoints allowed. So each place is moved off the line by a few millimetres.
-"""
+"""Training roll-outs: from the goal outwards along a straight line, each image with its own camera and look."""
 
 from __future__ import annotations
 
@@ -29,18 +24,17 @@ Array = NDArray[np.float64]
 SHARD = 100  # roll-outs
 SAMPLE_BYTES = 60_000  # of one sample on disk, measured with zstd at 128x128; rounded up
 CHECKS = 14  # places along the line where contact is looked for
-SHARES = (1.0, 0.5, 0.25, 0.0)  # of the way off the line that are tried until nothing touches
 
 
 def rollout(scene: Scene, seed: int, index: int) -> Iterator[bags.Sample]:
-    """Samples of roll-out ``index``: the first at the goal, the rest about a line that ends where something touches."""
+    """Samples of roll-out ``index``: the first at the goal, the rest ever further out until something would touch."""
     scene.rng = np.random.default_rng([seed, index])
     scene.place_target()
     ranges, slope = scene.task.rollout, scene.task.servo.label_slope
     line = free_line(scene, end_displacement(scene))
     fractions = np.sort(scene.rng.random(ranges.steps - 1) ** ranges.near_power)
     for step, fraction in enumerate([0.0, *fractions]):
-        put_beside(scene, scene.world_T_goal @ geometry.exp(fraction * line), off_line(scene) if step else np.zeros(6))
+        scene.put(scene.world_T_goal @ geometry.exp(fraction * line))
         scene.new_camera()
         scene.new_look()
         left, right = scene.stereo()
@@ -60,28 +54,9 @@ def end_displacement(scene: Scene) -> Array:
     move = rng.normal(size=3) * [i in commanded for i in range(3)]
     reach = ranges.translation_m * rng.random()
     move *= reach / max(float(np.linalg.norm(move)), 1e-9)
-    limit = np.radians(ranges.rotation_deg)
-    return np.concatenate([move, [rng.uniform(-limit, limit) * (i in commanded) for i in (3, 4, 5)]])
-
-
-def off_line(scene: Scene) -> Array:
-    """Displacement (6,) of a place from the line: evenly in a box of the commanded axes, tilted about the others."""
-    ranges, rng = scene.task.rollout, scene.rng
-    commanded, tilt = motion.axis_indices(scene.task.axes), np.radians(ranges.tilt_deg)
-    box = np.repeat([ranges.scatter_m, ranges.scatter_m / motion.ROTATION_SCALE], 3)
-    limit = np.where([i in commanded for i in range(6)], box, [0.0, 0.0, 0.0, tilt, tilt, tilt])
-    return np.asarray(limit * rng.uniform(-1.0, 1.0, 6))
-
-
-def put_beside(scene: Scene, world_T_tcp: Array, off: Array) -> None:
-    """Put the tcp at a free pose moved by ``off`` (6,), or by as much of it as touches nothing and is in reach."""
-    for share in SHARES:
-        try:
-            scene.put(world_T_tcp @ geometry.exp(share * off))
-        except kinematics.Unreachable:
-            continue
-        if not share or not scene.touching(scene.q):
-            return
+    limit, tilt = np.radians(ranges.rotation_deg), np.radians(ranges.tilt_deg)
+    turn = [rng.uniform(-limit, limit) if i in commanded else rng.uniform(-tilt, tilt) for i in (3, 4, 5)]
+    return np.concatenate([move, turn])
 
 
 def free_line(scene: Scene, displacement: Array) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kovis_ros import bags
-from kovis_ros.method import geometry, motion
+from kovis_ros.method import motion
 from kovis_ros.method.config import load_task
 from kovis_sim import rollouts
 from kovis_sim.scene import Scene
@@ -27,33 +27,11 @@ def test_a_rollout_starts_at_the_goal_and_its_labels_are_true(task):
         samples = list(rollouts.rollout(scene, 1, index))
         assert [s.step for s in samples] == list(range(task.rollout.steps))
         distances = [np.linalg.norm(s.displacement) for s in samples]
-        assert distances[0] < 1e-9 and min(distances[1:]) > 1e-5 and distances[-1] > 0.0005
+        assert distances[0] < 1e-9 and distances == sorted(distances) and distances[-1] > 0.0005
         for s in samples[1:]:
             direction, speed = motion.label(s.displacement)
             np.testing.assert_allclose(s.direction, direction, atol=1e-4)
             assert s.speed == pytest.approx(speed, abs=1e-6)
-    scene.close()
-
-
-def test_places_lie_evenly_about_the_line_and_touch_nothing(task):
-    scene = Scene(task)
-    scatter, tilt = task.rollout.scatter_m, np.radians(task.rollout.tilt_deg)
-    off = np.array([rollouts.off_line(scene) for _ in range(2000)])
-    limit = np.array([scatter, scatter, scatter, tilt, tilt, scatter / motion.ROTATION_SCALE])
-    np.testing.assert_allclose(np.abs(off).max(0), limit, rtol=0.02)
-    np.testing.assert_allclose(off.std(0), limit / np.sqrt(3.0), rtol=0.05)
-
-    scene.rng = np.random.default_rng(0)
-    scene.place_target()
-    rollouts.put_beside(scene, scene.world_T_goal, off[0])
-    np.testing.assert_allclose(scene.world_T_tcp, scene.world_T_goal @ geometry.exp(off[0]), atol=1e-6)
-    down = np.array([0.0, 0.0, 0.05, 0.0, 0.0, 0.0])  # through the handle and into the mug
-    scene.put(scene.world_T_goal @ geometry.exp(down))
-    assert scene.touching(scene.q)
-    rollouts.put_beside(scene, scene.world_T_goal, down)
-    moved = geometry.log(geometry.inverse(scene.world_T_goal) @ scene.world_T_tcp)
-    assert not scene.touching(scene.q)
-    assert any(np.allclose(moved, share * down, atol=1e-6) for share in rollouts.SHARES[1:])
     scene.close()
 
 

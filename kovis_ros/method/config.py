@@ -82,14 +82,13 @@ class SensorConfig:
 
 @dataclass(frozen=True)
 class RolloutConfig:
-    """Training roll-outs leave the goal about a straight line, until something touches."""
+    """Training roll-outs leave the goal along a straight line, until something touches."""
 
     steps: int = 5
     translation_m: float = 0.070
     rotation_deg: float = 24.0
     tilt_deg: float = 1.0
     near_power: float = 1.3  # steps at fraction u**near_power of the line: above 1 more images near the goal
-    scatter_m: float = 0.006  # steps off the line by up to this on each commanded axis, rotations scaled by 0.2 m/rad
     start_distance_m: Range = (0.020, 0.060)  # closed loop: start of a trial
     start_rotation_deg: float = 20.0
 
