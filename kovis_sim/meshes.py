@@ -97,7 +97,9 @@ def mug_mesh(mug: Mug) -> trimesh.Trimesh:
 
 def mug_pieces(mug: Mug, sectors: int = 16) -> list[trimesh.Trimesh]:
     """Convex pieces: bottom disc, wall sectors, and one piece for each stretch of the handle: its hole stays open."""
-    pieces = [trimesh.creation.cylinder(mug.radius_at(0.0), 0.006, transform=_raised(0.003), sections=24)]
+    height = 0.006 - parts.MARGIN_M  # of the disc, upwards from the margin: the mug stands where it is drawn
+    middle = _raised(0.006 - 0.5 * height)
+    pieces = [trimesh.creation.cylinder(mug.radius_at(0.0), height, transform=middle, sections=24)]
     edges = np.linspace(0.0, 2.0 * np.pi, sectors + 1)
     for low, high in zip(edges[:-1], edges[1:], strict=False):
         corners = []

@@ -7,6 +7,7 @@ from kovis_ros.method import geometry, kinematics
 from kovis_ros.method.config import load_task, task_names
 from kovis_sim import gripper, meshes, robot
 from kovis_sim.cell import pieces
+from kovis_sim.scene import Scene
 from kovis_sim.world import World
 
 
@@ -32,6 +33,19 @@ def test_triangle_budget(name):
         for path in (*objects, *(robot.mesh_file(link) for link in robot.LINKS))
     ]
     assert sum(counts) <= 6000
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_a_target_stands_where_it_is_drawn(name):
+    scene = Scene(load_task(name))
+    scene.reset(0)
+    drawn, q, opening = scene.world_T_target, scene.q, scene.opening_m
+    scene.settle()
+    for _ in range(40):
+        scene.follow(q, opening, 0.02)
+    moved = geometry.log(geometry.inverse(drawn) @ scene.world_T_target)
+    assert np.abs(moved[:3]).max() < 1e-4 and np.abs(moved[3:]).max() < 1e-3
+    scene.close()
 
 
 @pytest.mark.parametrize(
