@@ -87,7 +87,8 @@ def camera_from_infos(left: Any, right: Any) -> tuple[Array, float]:
     P = np.array(right.p, float).reshape(3, 4)
     if not np.all(np.isfinite(K)) or K[0, 0] <= 0.0 or K[1, 1] <= 0.0:
         raise MessageError(f"left camera_info has K = {K.reshape(-1).tolist()}: calibrate the camera")
-    if (left.width, left.height) != (right.width, right.height) or not np.allclose(P[:, :3], K, rtol=1e-3, atol=0.5):
+    same = np.all(np.abs(P[:, :3] - K) <= 0.5 + 1e-3 * np.abs(K))  # false for nan
+    if (left.width, left.height) != (right.width, right.height) or not same:
         raise MessageError(
             f"right camera_info ({right.width}x{right.height}, P = {P.reshape(-1).tolist()}) differs from the left "
             f"({left.width}x{left.height}, K = {K.reshape(-1).tolist()}): publish rectified images of one mode"
