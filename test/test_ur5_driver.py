@@ -221,6 +221,21 @@ def test_watchdog_is_armed_and_armed_again_after_an_upload(cell):
     client.process.wait(timeout=5)
 
 
+def test_commands_do_not_wait_for_acknowledgements(cell):
+    """The library leaves the option off: a command would wait for the controller's answer to the one before."""
+    code = """
+        import socket
+        from kovis_ros.drivers import ur_link
+        def options():
+            links = [link for link in ur_link._own_sockets() if link.getpeername() == (ip, 30004)]
+            return [link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for link in links]
+        arm = Ur5(Ur5Settings(ip)); arm.connect(); first = options(); arm.recover(); second = options()
+        say(first, second); arm.close()
+    """
+    before, after = ask_client(cell.address, code, DRIVER)
+    assert len(before) >= 2 and all(before) and len(after) >= 2 and all(after)
+
+
 def test_recovery_does_not_carry_out_the_old_command(cell):
     code = """
         arm = Ur5(Ur5Settings(ip, watchdog_hz=1.0)); arm.connect()

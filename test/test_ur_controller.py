@@ -16,6 +16,7 @@ from ur_cell import ROOT, Cell, Client, ask_client
 from kovis_ros.method import geometry
 from kovis_ros.method.kinematics import UR5, UR5E, forward
 from kovis_sim.ur_controller.motion import ArmMotion, MotionFaultError, MoveJ, MoveL, SpeedL, Stop
+from kovis_sim.ur_controller.server import SO_TIMESTAMPNS, arrived
 
 pytest.importorskip("rtde_control", reason="ur_rtde is not installed: pip install 'kovis_ros[ur]'")
 HOME = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)
@@ -490,3 +491,16 @@ def test_taken_address_or_name_and_a_clean_end():
         cell.process.send_signal(signal.SIGINT)
         assert cell.process.wait(timeout=5) == 0
         assert not cell.shared.path.exists()
+
+
+def test_a_package_counts_from_its_arrival_not_from_when_it_is_taken_up():
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as sender:
+        link, _ = listener.accept()
+        with link:
+            link.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            before = time.monotonic()
+            sender.sendall(b"package")
+            sent = time.monotonic()
+            time.sleep(0.1)
+            data, came_s = arrived(link)
+    assert data == b"package" and before - 0.002 <= came_s <= sent + 0.02

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kovis_ros.drivers.arm import Reading
-from kovis_ros.drivers.ur_link import ArmError, LinkLostError, Version, dashboard, probe
+from kovis_ros.drivers.ur_link import ArmError, LinkLostError, Version, dashboard, probe, send_at_once
 from kovis_ros.drivers.ur_setup import (
     Ur5Settings,
     check_model,
@@ -177,9 +177,11 @@ class Ur5:
 
     def _take_control(self, library: Any) -> Any:
         try:
-            return library.RTDEControlInterface(self.settings.address, RATE_HZ)
+            control = library.RTDEControlInterface(self.settings.address, RATE_HZ)
         except RuntimeError as error:
             raise ArmError(explain(error, self.settings.address)) from None
+        send_at_once(self.settings.address)
+        return control
 
     def _check_power(self) -> None:
         reading = self._snapshot(self._receive.getTimestamp())

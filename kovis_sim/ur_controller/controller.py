@@ -68,10 +68,10 @@ class Controller:
             late_ms = 1e3 * (now - self.input_stamp)
             self.stop_program(f"watchdog: no {self.watchdog.register} for {late_ms:.0f} ms")
 
-    def heard(self) -> None:
+    def heard(self, came_s: float) -> None:
         """A package with the command register came: it feeds the watchdog."""
         self.input_stamp = self.now
-        self.commands.append(self.now)
+        self.commands.append(came_s)
 
     def cycle(self, now: float) -> None:
         """Judge, run the program, move, and publish to the shared state."""

@@ -26,12 +26,15 @@ class RtdePeer:
         self._started = False
         self._latched: list[tuple[Recipe, bytes]] = []
 
-    def receive(self, data: bytes) -> None:
-        """Answer requests at once; keep data packages for the next cycle.  ValueError if the peer speaks nonsense."""
+    def receive(self, data: bytes, came_s: float) -> None:
+        """Answer requests at once; keep data packages, which came at `came_s`, for the next cycle.
+
+        ValueError if the peer speaks nonsense.
+        """
         self._received += data
         for kind, payload in rtde.split(self._received):
             if kind == rtde.DATA:
-                self._latch(payload)
+                self._latch(payload, came_s)
             else:
                 self.to_send += rtde.package(kind, self._reply(kind, payload))
 
@@ -60,12 +63,12 @@ class RtdePeer:
         for name in [name for name, owner in self._owners.items() if owner is self]:
             del self._owners[name]
 
-    def _latch(self, payload: bytes) -> None:
+    def _latch(self, payload: bytes, came_s: float) -> None:
         number = payload[0] if payload else 0
         if 1 <= number <= len(self._inputs):
             recipe = self._inputs[number - 1]
             if self._controller.registers.command_name in recipe.names:
-                self._controller.heard()
+                self._controller.heard(came_s)
             self._latched.append((recipe, payload[1:]))
 
     def _reply(self, kind: int, payload: bytes) -> bytes:

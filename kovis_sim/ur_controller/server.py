@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from kovis_sim.ur_controller.rtde_peer import RtdePeer
 from kovis_sim.ur_controller.script import take_programs
 
 RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT, GRIPPER_PORT, FAULT_PORT = 30004, 29999, 30003, 63352, 30100
+SO_TIMESTAMPNS = 35  # of Linux; socket(7)
 ROBOT_PORTS = (RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT, GRIPPER_PORT)  # what a dropped link takes along
 
 
@@ -158,6 +160,7 @@ class Server:
         client, _ = self._listeners[port].accept()
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         connection = Connection(client, port)
         if port == RTDE_PORT:
             connection.rtde = RtdePeer(self.controller, self._outputs, self._owners)
@@ -169,9 +172,9 @@ class Server:
 
     def _read(self, connection: Connection) -> None:
         try:
-            data = connection.socket.recv(1 << 16)
+            data, came_s = arrived(connection.socket)
             if data:
-                self._handle(connection, data)
+                self._handle(connection, data, came_s)
                 self._send(connection)
                 return
         except BlockingIOError:
@@ -182,9 +185,9 @@ class Server:
             self.controller.note(f"port {connection.port}: {error}")
         self._close(connection)
 
-    def _handle(self, connection: Connection, data: bytes) -> None:
+    def _handle(self, connection: Connection, data: bytes, came_s: float) -> None:
         if connection.rtde is not None:
-            connection.rtde.receive(data)
+            connection.rtde.receive(data, came_s)
             return
         connection.received += data
         if connection.port == SCRIPT_PORT:
@@ -235,6 +238,20 @@ class Server:
             self._selector.unregister(listener)
             listener.close()
         self._selector.close()
+
+
+def arrived(link: socket.socket) -> tuple[bytes, float]:
+    """What a socket with SO_TIMESTAMPNS has received, and when the kernel got the last of it, in `time.monotonic()`.
+
+    When this process took it up would be too late: an arm's controller does not share its processor with networks.
+    """
+    data, notes, _, _ = link.recvmsg(1 << 16, socket.CMSG_SPACE(16))
+    now = time.monotonic()
+    for level, kind, value in notes:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("qq", value)
+            return data, min(now, now - (time.time() - seconds - 1e-9 * nanoseconds))
+    return data, now
 
 
 def serve(server: Server) -> None:
