@@ -9,6 +9,7 @@ Convention:
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -55,9 +56,8 @@ PEG = ((PAD - 0.006, PAD + 0.001), (-0.004, 0.004), (PEG_Z - 0.0035, PEG_Z + 0.0
 def angle(opening_m: float) -> float:
     """Turn of the outer link, rad, from fully open (0) to an opening between the pads: positive closes."""
     x_open, z_open = CRANK
-    length = np.hypot(x_open, z_open)
-    x = x_open - (STROKE_M - float(np.clip(opening_m, 0.0, STROKE_M))) / 2.0
-    return float(np.arctan2(x_open, z_open) - np.arcsin(x / length))
+    x = x_open - (STROKE_M - min(max(float(opening_m), 0.0), STROKE_M)) / 2.0
+    return math.atan2(x_open, z_open) - math.asin(x / math.hypot(x_open, z_open))
 
 
 def opening(angle_rad: float) -> float:

@@ -16,6 +16,7 @@ from kovis_ros.bringup.supervisor import GraphError  # noqa: E402
 from kovis_ros.cli import rates, soak  # noqa: E402
 from kovis_ros.cli.main import main  # noqa: E402
 from kovis_ros.soaking import Soak, expected  # noqa: E402
+from kovis_sim.breaker import FAULTS  # noqa: E402
 
 
 @pytest.fixture
@@ -61,6 +62,30 @@ def test_only_what_was_killed_may_end():
     assert expected("link cut", "ur5", 4)
     assert not expected("servo killed", "keypoint", -9) and not expected("", "ur5", 4)
     assert not expected("servo killed", "servo", 1)
+
+
+def test_an_arm_node_that_ends_late_ends_because_of_the_fault_before():
+    """With a lost link it takes up to a second, on a busy machine more than the arm is watched."""
+    node = SimpleNamespace(process=SimpleNamespace(name="ur5"), popen=SimpleNamespace(pid=7, poll=lambda: code[0]))
+    code: list[int | None] = [None]
+
+    def until(condition, timeout_s, missing):
+        code[0] = 4
+        client.check()
+        assert condition()
+
+    client = SimpleNamespace(pause=lambda seconds: None, until=until)
+    graph = SimpleNamespace(
+        client=client, supervisor=SimpleNamespace(children=[node], check=lambda: None), mend=lambda: None,
+        under_way=lambda seed: "goal", breaker=SimpleNamespace(heal=lambda fault: None), ended=lambda handle: None,
+        stop_at=lambda fault, watch_s: Measured(fault.name, 0.1, 0.0, 0.0, 1.1),
+    )  # fmt: skip
+    made = Soak(graph, np.random.default_rng(0), print)
+    made.fault = "link silent"
+    made._broken(1, next(fault for fault in FAULTS if fault.name == "link silent"))
+    made.fault = ""
+    made.check()
+    assert made.ended == {7} and made.deaths == []
 
 
 def test_rates_judge_periods_at_the_controller():
