@@ -40,7 +40,8 @@ class Trial:
 
     def _score(self, arm: ArmState, dt: float) -> None:
         self.contacts += round(dt * 1e3) if self.force_n > 0.0 else 0
-        self.touched = self.touched or (self.force_n > 0.0 and not self._completing(arm))
+        completing = self._completing(arm)  # looked at in every step: it remembers how near the arm came
+        self.touched = self.touched or (self.force_n > 0.0 and not completing)
         self.greatest_n = max(self.greatest_n, self.force_n)
         wanted = self.scene.task.success
         good = progress(self.scene, self.stood_m).enough(wanted, self.greatest_n)

@@ -71,3 +71,18 @@ def test_nothing_counts_after_a_touch_before_the_completion(scene):
     assert trial.touched
     run_completion(trial, scene)
     assert not trial.completed
+
+
+def test_an_insertion_that_touches_the_rim_on_its_way_in_counts():
+    """The arm came near the goal without contact; what is touched while it pushes belongs to the completion."""
+    scene = Scene(load_task("insert_shaft"), seed=0)
+    scene.reset(1)
+    aside = geometry.pose((0.003, 0.0, 0.0))
+    scene.put(scene.world_T_goal @ aside)
+    trial, q = Trial(scene, 1), scene.q
+    start, opening = scene.world_T_tool0, scene.opening_m
+    for share in [0.0] * 10 + np.linspace(0.0, 1.0, 66).tolist() + [1.0] * 90:
+        q = kinematics.nearest(start @ geometry.pose((0.0, 0.0, 0.022 * share)), q)
+        trial.advance(arm(q, opening, opening), TICK_S)
+    assert trial.contacts > 0 and not trial.touched and trial.completed
+    scene.close()
