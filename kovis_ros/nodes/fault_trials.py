@@ -58,9 +58,9 @@ class FaultTrials(TrialClient):
         """A trial whose arm moves now; TrialError if it does not get going, and its goal is cancelled."""
         self.keep_frames = False
         self.prepare(seed)
-        handle = self.send(complete)
-        deadline = time.monotonic() + UNDER_WAY_S
-        while self.speed() < MOVING_MPS:
+        handle, sent_s = self.send(complete), time.monotonic()
+        deadline = sent_s + UNDER_WAY_S
+        while self.speed() < MOVING_MPS or not any(came > sent_s for _, came in self.seen):  # as a new node is at first
             self.pause(0.02)
             if time.monotonic() > deadline or handle.status > GoalStatus.STATUS_CANCELING:
                 handle.cancel_goal_async()
