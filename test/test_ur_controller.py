@@ -15,8 +15,8 @@ from ur_cell import ROOT, Cell, Client, ask_client
 
 from kovis_ros.method import geometry
 from kovis_ros.method.kinematics import UR5, UR5E, forward
+from kovis_sim.ur_controller.arrival import arrived, stamp
 from kovis_sim.ur_controller.motion import ArmMotion, MotionFaultError, MoveJ, MoveL, SpeedL, Stop
-from kovis_sim.ur_controller.server import SO_TIMESTAMPNS, arrived
 
 pytest.importorskip("rtde_control", reason="ur_rtde is not installed: pip install 'kovis_ros[ur]'")
 HOME = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)
@@ -497,7 +497,7 @@ def test_a_package_counts_from_its_arrival_not_from_when_it_is_taken_up():
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as sender:
         link, _ = listener.accept()
         with link:
-            link.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            stamp(link)
             before = time.monotonic()
             sender.sendall(b"package")
             sent = time.monotonic()

@@ -95,20 +95,17 @@ def end_process(address: str, code: int) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", LAST_STOP, address, str(code)])
 
 
-def send_at_once(address: str) -> int:
-    """Have every RTDE connection of this process to a controller send small packages at once; returns how many.
+def send_at_once(address: str) -> None:
+    """Have every RTDE connection of this process to a controller send small packages at once.
 
     The vendor library asks for that (TCP_NODELAY) on a socket which it then replaces, so each command waits for the
     acknowledgement of the one before, which comes with the controller's next state, a period later if it is late.
     """
-    hosts = {found[4][0] for found in socket.getaddrinfo(address, RTDE_PORT, type=socket.SOCK_STREAM)}
-    count = 0
+    peers = {found[4][:2] for found in socket.getaddrinfo(address, RTDE_PORT, type=socket.SOCK_STREAM)}
     for link in _own_sockets():
         with link, suppress(OSError):
-            if link.type == socket.SOCK_STREAM and link.getpeername()[:2] in {(host, RTDE_PORT) for host in hosts}:
+            if link.getpeername()[:2] in peers:
                 link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                count += 1
-    return count
 
 
 def _own_sockets() -> Iterator[socket.socket]:

@@ -60,7 +60,7 @@ class FaultTrials(TrialClient):
         self.prepare(seed)
         handle, sent_s = self.send(complete), time.monotonic()
         deadline = sent_s + UNDER_WAY_S
-        while self.speed() < MOVING_MPS or not any(came > sent_s for _, came in self.seen):  # as a new node is at first
+        while self.speed() < MOVING_MPS or not (self.seen and self.seen[-1][1] > sent_s):  # as a new node is at first
             self.pause(0.02)
             if time.monotonic() > deadline or handle.status > GoalStatus.STATUS_CANCELING:
                 handle.cancel_goal_async()

@@ -5,19 +5,18 @@ from __future__ import annotations
 import selectors
 import signal
 import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kovis_sim.ur_controller import dashboard, faults
+from kovis_sim.ur_controller.arrival import arrived, stamp
 from kovis_sim.ur_controller.controller import Controller
 from kovis_sim.ur_controller.outputs import Outputs
 from kovis_sim.ur_controller.rtde_peer import RtdePeer
 from kovis_sim.ur_controller.script import take_programs
 
 RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT, GRIPPER_PORT, FAULT_PORT = 30004, 29999, 30003, 63352, 30100
-SO_TIMESTAMPNS = 35  # of Linux; socket(7)
 ROBOT_PORTS = (RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT, GRIPPER_PORT)  # what a dropped link takes along
 
 
@@ -160,7 +159,7 @@ class Server:
         client, _ = self._listeners[port].accept()
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        stamp(client)
         connection = Connection(client, port)
         if port == RTDE_PORT:
             connection.rtde = RtdePeer(self.controller, self._outputs, self._owners)
@@ -238,20 +237,6 @@ class Server:
             self._selector.unregister(listener)
             listener.close()
         self._selector.close()
-
-
-def arrived(link: socket.socket) -> tuple[bytes, float]:
-    """What a socket with SO_TIMESTAMPNS has received, and when the kernel got the last of it, in `time.monotonic()`.
-
-    When this process took it up would be too late: an arm's controller does not share its processor with networks.
-    """
-    data, notes, _, _ = link.recvmsg(1 << 16, socket.CMSG_SPACE(16))
-    now = time.monotonic()
-    for level, kind, value in notes:
-        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
-            seconds, nanoseconds = struct.unpack("qq", value)
-            return data, min(now, now - (time.time() - seconds - 1e-9 * nanoseconds))
-    return data, now
 
 
 def serve(server: Server) -> None:
