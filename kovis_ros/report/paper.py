@@ -66,6 +66,8 @@ SUCCESS: dict[str, dict[bool, dict[int, float]]] = {
 }
 SUCCESS_RUNS = 10
 
+TRAJECTORY_S = 6.0  # Section IV: "each trajectory takes about 6 seconds to complete"
+
 
 def title(task: str) -> str:
     """Name of a task as the paper writes it."""
