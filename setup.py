@@ -52,10 +52,10 @@ setup(
         "console_scripts": [
             "kovis = kovis_ros.cli.main:main",
             "stereo_camera = kovis_ros.nodes.stereo_camera:main",
-            "keypoint = kovis_ros.nodes.keypoint:main",
-            "servo = kovis_ros.nodes.servo:main",
+            "keypoint = kovis_ros.nodes.start_keypoint:main",
+            "servo = kovis_ros.nodes.start_servo:main",
             "ur5 = kovis_ros.nodes.ur5:main",
-            "sim = kovis_sim.sim_node:main",
+            "sim = kovis_sim.start_sim:main",
         ],
     },
 )

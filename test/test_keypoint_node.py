@@ -173,7 +173,7 @@ def test_pairing_gives_equal_stamps_once_and_drops_what_is_older():
     ],
 )
 def test_bad_settings_are_one_line_and_exit_2(ros_domain, arguments, text):
-    command = [sys.executable, "-m", "kovis_ros.nodes.keypoint", "--ros-args", *arguments]
+    command = [sys.executable, "-m", "kovis_ros.nodes.start_keypoint", "--ros-args", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert answer.returncode == 2 and text in answer.stderr and "Traceback" not in answer.stderr
     assert len(answer.stderr.strip().splitlines()) == 1

@@ -18,20 +18,21 @@ import numpy as np
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.supervisor import Supervisor
 from kovis_ros.method.config import ConfigError, Task, load_task, share
-from kovis_ros.method.metrics import spread, wilson
 
 if TYPE_CHECKING:
     from kovis_ros.nodes.trials import TrialResult
 
 READY_S = 90.0
 PICTURED = 5  # trials with pictures
+OPTIONS = ("trials", "seed")  # arguments of launch files that are options here
+PARTS = {"sim": "ros2 launch kovis_ros sim.launch.py", "record": "kovis record"}  # who starts them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis servo`."""
     add_graph(parser, "of the first trial, the next has the next", "pictures and logs (default: out/servo-TASK)")
     parser.add_argument("--trials", type=int, default=5, help="simulated trials; 0 waits for goals (default: 5)")
-    parser.add_argument("--attach", action="store_true", help="start nothing: run the trials on a graph that runs")
+    parser.add_argument("--attach", action="store_true", help="run the trials on the graph that ROS_DOMAIN_ID has")
     parser.add_argument("--arguments", action="store_true", help="list the arguments of the graph and end")
 
 
@@ -185,6 +186,8 @@ def finish(args: argparse.Namespace, task: Task, out: Path, results: Sequence[Tr
 
 def summarise(task: Task, results: Sequence[TrialResult]) -> dict[str, Any]:
     """The figures of a run, and its trials one by one."""
+    from kovis_ros.method.metrics import spread, wilson
+
     count = len(results)
     good = sum(success(task, result) for result in results)
     false = sum(result.converged and not aligned(task, result) for result in results)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from kovis_msgs.msg import Keypoints
 from kovis_ros import conversions
 from kovis_ros.method.config import load_task
 from kovis_ros.method.images import StereoKeypoints, intrinsics
-from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.nodes import overlay, scheduling, spin
+from kovis_ros.method.policy import PolicyError, ServoPolicy
+from kovis_ros.nodes import overlay
 from kovis_ros.nodes.diagnostics import OK, STALE, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.pairing import Pairing
 from kovis_ros.nodes.parameters import Parameter, declare
@@ -177,13 +176,3 @@ def fault_of(keypoints: StereoKeypoints) -> tuple[str, str] | None:
     if disparity < SWAPPED_DISPARITY:
         return "swapped", f"median disparity is {disparity:.2f} of the view, below 0: left and right are swapped"
     return None
-
-
-def main() -> None:
-    """Executable ``keypoint``."""
-    scheduling.give_way()
-    sys.exit(spin.main(KeypointNode, executor=spin.frugal))
-
-
-if __name__ == "__main__":
-    main()
