@@ -122,6 +122,9 @@ class KeypointNode(Node):
         begun = time.perf_counter()
         try:
             keypoints = self.policy.keypoints(left, right, self.K)
+        except PolicyError as error:  # of the network, not of its images; a ValueError too
+            self._reject("not finite", str(error))
+            return
         except ValueError as error:
             self._reject("image", str(error))
             return
