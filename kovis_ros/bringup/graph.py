@@ -179,7 +179,8 @@ def _extras(values: Mapping[str, str]) -> list[Process]:
         recorder = ("ros2", "bag", "record", "-s", "mcap", "--storage-preset-profile", "zstd_fast", "--topics", *topics)
         found.append(Process("recorder", recorder, required=False, ready=""))
     if values["trials"] != "0":
-        options = ("--trials", values["trials"], "--seed", values["seed"], f"namespace:={values['namespace']}")
-        command = ("python3", "-m", "kovis_ros.cli.main", "servo", values["task"], "--attach", *options)
+        which = (values["task"], f"namespace:={values['namespace']}")  # before the options, as the parser wants
+        options = ("--attach", "--trials", values["trials"], "--seed", values["seed"])
+        command = ("python3", "-m", "kovis_ros.cli.main", "servo", *which, *options)
         found.append(Process("trials", command, ready=""))
     return found

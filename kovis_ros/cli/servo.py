@@ -47,7 +47,7 @@ def add_graph(parser: argparse.ArgumentParser, seed: str, out: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start, watch, stop; prints a line a trial and a summary."""
     if args.arguments:
-        for argument in bringup.ARGUMENTS:
+        for argument in (a for a in bringup.ARGUMENTS if a.name not in OPTIONS):
             choices = f" ({', '.join(argument.choices)})" if argument.choices else ""
             print(f"{argument.name}:={argument.default}  {argument.description}{choices}")
         return 0
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     values = bringup.settle(given)
     task = load_task(values["task"])
     out = args.out or Path("out") / f"servo-{task.name}"
-    isolate(values)
+    isolate(values, args.attach)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     if args.attach:
@@ -83,8 +83,19 @@ def launch_arguments(args: argparse.Namespace) -> dict[str, str]:
         name, separator, value = word.partition(":=")
         if not separator:
             raise ConfigError(f"argument {word!r} is unknown: give NAME:=VALUE, see kovis servo --arguments")
+        refuse(args, name, value)
         given[name] = value
     return given
+
+
+def refuse(args: argparse.Namespace, name: str, value: str) -> None:
+    """ConfigError for a launch argument that says what the command itself does: trials, their seed, the whole graph."""
+    word = f"{name}:={value}"
+    if name in OPTIONS:
+        remedy = f"give --{name} {value}" if hasattr(args, name) else "leave it out"
+        raise ConfigError(f"{word} is for launch files: {remedy}")
+    if name == "part" and value in ("sim", "record"):
+        raise ConfigError(f"{word} is for launch files, here the whole graph runs: leave it out, or use {PARTS[value]}")
 
 
 def simulated(args: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
@@ -101,11 +112,14 @@ def simulated(args: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]
     return given, values
 
 
-def isolate(values: dict[str, str]) -> None:
-    """Simulation talks over loopback on a domain of its own, unless the environment says otherwise."""
+def isolate(values: dict[str, str], attach: bool = False) -> None:
+    """Simulation talks over loopback on a domain of its own, unless the environment says otherwise.
+
+    attach: a graph runs already, and only the environment knows where: `ros2 launch` leaves its processes on domain 0.
+    """
     os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(share("config", "fastdds.xml")))
     os.environ.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
-    if values["robot"] == "sim":
+    if values["robot"] == "sim" and not attach:
         os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
