@@ -93,6 +93,16 @@ def test_a_second_cell_has_its_own_camera():
     assert "camera" not in by_name(graph({}))["keypoint"].parameters
 
 
+def test_the_cameras_of_a_cell_are_recorded():
+    """Under the names that its keypoint node listens to: a second cell has others."""
+    for given in ({}, {"namespace": "left"}):
+        found = by_name(graph({"record": "true", **given}))
+        images = [word for word in found["recorder"].command if "/infra" in word]
+        camera = found["keypoint"].parameters.get("camera", "/camera/camera")
+        kinds = ("image_rect_raw", "camera_info")
+        assert images == [f"{camera}/infra{i}/{kind}" for i in (1, 2) for kind in kinds]
+
+
 def test_graphs_do_not_meet(monkeypatch):
     def places(**given):
         process = by_name(graph(given))["ur_controller"]

@@ -175,7 +175,8 @@ def _extras(values: Mapping[str, str]) -> list[Process]:
     if values["record"] == "true":
         own = ("keypoints", "motion", "twist", "status", "tcp_pose", "arm_status")
         topics = [f"{namespace}/{name}" for name in own]
-        topics += [f"/camera/camera/infra{i}/{kind}" for i in (1, 2) for kind in ("image_rect_raw", "camera_info")]
+        camera = _camera_namespace(values).get("camera", "/camera/camera")
+        topics += [f"{camera}/infra{i}/{kind}" for i in (1, 2) for kind in ("image_rect_raw", "camera_info")]
         recorder = ("ros2", "bag", "record", "-s", "mcap", "--storage-preset-profile", "zstd_fast", "--topics", *topics)
         found.append(Process("recorder", recorder, required=False, ready=""))
     if values["trials"] != "0":
