@@ -32,7 +32,7 @@ class Process:
     log_level: str = "info"
     restart: bool = False  # start it again when it ends by itself
     required: bool = True  # its end is the end of the graph
-    ready: str = "ready"  # what it prints once it works; empty: it says nothing
+    ready: str = "ready:"  # what it prints once it works; empty: it says nothing
     first: bool = False  # the next ones need it: without a launch system they are started once it is ready
 
 
