@@ -115,10 +115,13 @@ def evaluate(
     if workers == 1:
         return [_heard(_job(task, load, s, split, complete, samples), progress) for s in seeds]
     found: dict[int, Trial] = {}
-    with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    try:
         jobs = [pool.submit(_job, task, load, s, split, complete, samples) for s in seeds]
         for job in as_completed(jobs):
             found[job.result().seed] = _heard(job.result(), progress)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)  # an error or Ctrl-C does not wait for trials in the queue
     return [found[s] for s in seeds]
 
 
