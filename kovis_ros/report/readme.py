@@ -12,6 +12,7 @@ from kovis_ros.report.tables import MISSING, Record, Table, markdown, percent, s
 
 DEGREES = 57.29577951308232
 BEGIN, END = "<!-- kovis report: begin -->", "<!-- kovis report: end -->"
+EMPTY = "_None of these tables has been measured yet._"
 
 
 def write(results: Results, readme: Path) -> None:
@@ -29,7 +30,10 @@ def write(results: Results, readme: Path) -> None:
 
 
 def block(results: Results) -> str:
-    """Shipped servos, Table III, speed, and the commands behind them."""
+    """Shipped servos, Table III, speed, and the commands behind them; one line where nothing was measured."""
+    run = [f"`{command}`" for command in commands(results, paper.TASKS)]
+    if not run:
+        return EMPTY
     tasks = paper.TASKS
     lines = success.records(results, tasks, KEYPOINTS)
     parts = [
@@ -37,8 +41,7 @@ def block(results: Results) -> str:
         markdown(success.table(lines, tasks, KEYPOINTS)),
         markdown(speed.table(results)),
     ]
-    run = [f"`{command}`" for command in commands(results, tasks)]
-    return "\n".join([*parts, "Commands: " + (", ".join(run) if run else MISSING) + "."])
+    return "\n".join([*parts, "Commands: " + ", ".join(run) + "."])
 
 
 def servos(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
