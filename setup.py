@@ -42,7 +42,7 @@ setup(
     extras_require={
         "sim": SIMULATOR,
         "bags": BAGS,
-        "train": ["lightning", "matplotlib", "pillow", "tensorboard", "tqdm", *BAGS],
+        "train": ["lightning", "matplotlib", "pillow", "tqdm", *BAGS],
         "path": ["mitsuba==3.9.1"],
         "ur": ["ur-rtde==1.6.5"],
         "realsense": ["pyrealsense2==2.59.1.11053"],
