@@ -42,7 +42,7 @@ setup(
     extras_require={
         "sim": SIMULATOR,
         "bags": BAGS,
-        "train": ["lightning", "matplotlib", "pillow", "tensorboard", "tqdm", *BAGS],
+        "train": ["lightning", "matplotlib", "pillow", "tqdm", *BAGS],
         "path": ["mitsuba==3.9.1"],
         "ur": ["ur-rtde==1.6.5"],
         "realsense": ["pyrealsense2==2.59.1.11053"],
@@ -52,10 +52,10 @@ setup(
         "console_scripts": [
             "kovis = kovis_ros.cli.main:main",
             "stereo_camera = kovis_ros.nodes.stereo_camera:main",
-            "keypoint = kovis_ros.nodes.keypoint:main",
-            "servo = kovis_ros.nodes.servo:main",
+            "keypoint = kovis_ros.nodes.start_keypoint:main",
+            "servo = kovis_ros.nodes.start_servo:main",
             "ur5 = kovis_ros.nodes.ur5:main",
-            "sim = kovis_sim.sim_node:main",
+            "sim = kovis_sim.start_sim:main",
         ],
     },
 )

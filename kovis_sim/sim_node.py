@@ -7,7 +7,6 @@ and the contact force is written back. Nothing here listens to the servo.
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from kovis_ros import conversions
 from kovis_ros.method.config import ConfigError, load_task
 from kovis_ros.method.kinematics import Unreachable
 from kovis_ros.method.motion import Motion, label
-from kovis_ros.nodes import scheduling, spin
 from kovis_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.parameters import Parameter, declare
 from kovis_sim.camera_faults import CameraFaults, Pair
@@ -212,28 +210,3 @@ def record(settings: Any) -> int:
         samples = rollouts.record(task, settings.record_rollouts, settings.seed, out, progress=progress)
     print(f"{out}: {samples} samples", flush=True)
     return 0
-
-
-def main() -> None:
-    """Executable ``sim``."""
-    scheduling.give_way()
-    made: list[SimNode] = []
-
-    def make() -> SimNode:
-        made.append(SimNode())
-        return made[0]
-
-    code = spin.main(make)
-    if code == 0 and made and made[0].exit_code is not None:
-        try:
-            code = record(made[0].settings)
-        except KeyboardInterrupt:
-            print("recording interrupted: start it again to go on", file=sys.stderr)
-            code = 130
-        except Exception as error:
-            code = spin.explain(error)
-    sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

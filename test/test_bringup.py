@@ -18,7 +18,7 @@ from wire import CAMERA, WIRE
 
 from kovis_ros import bringup
 from kovis_ros.bringup import Process, graph
-from kovis_ros.bringup.supervisor import GraphError, Supervisor, command_line
+from kovis_ros.bringup.supervisor import GraphError, Supervisor, command_line, says
 from kovis_ros.method.config import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,6 +91,16 @@ def test_a_second_cell_has_its_own_camera():
     found = by_name(graph({"namespace": "left"}))
     assert found["sim"].parameters["camera"] == found["keypoint"].parameters["camera"] == "/left/camera"
     assert "camera" not in by_name(graph({}))["keypoint"].parameters
+
+
+def test_the_cameras_of_a_cell_are_recorded():
+    """Under the names that its keypoint node listens to: a second cell has others."""
+    for given in ({}, {"namespace": "left"}):
+        found = by_name(graph({"record": "true", **given}))
+        images = [word for word in found["recorder"].command if "/infra" in word]
+        camera = found["keypoint"].parameters.get("camera", "/camera/camera")
+        kinds = ("image_rect_raw", "camera_info")
+        assert images == [f"{camera}/infra{i}/{kind}" for i in (1, 2) for kind in kinds]
 
 
 def test_graphs_do_not_meet(monkeypatch):
@@ -382,7 +392,7 @@ def python(name, code, **more):
     return Process(name, ("python3", "-u", "-c", code), **more)
 
 
-SLEEPER = "import time; print('ready'); time.sleep(60)"
+SLEEPER = "import time; print('ready: now'); time.sleep(60)"
 
 
 def test_supervisor_waits_until_all_are_ready_and_stops_them(tmp_path):
@@ -394,11 +404,21 @@ def test_supervisor_waits_until_all_are_ready_and_stops_them(tmp_path):
 
 def test_what_the_others_need_is_ready_before_they_start(tmp_path):
     marker = tmp_path / "listening"
-    need = f"import time; time.sleep(0.5); open({str(marker)!r}, 'w'); print('ready'); time.sleep(60)"
-    look = f"import os, time; print('ready' if os.path.exists({str(marker)!r}) else 'too early'); time.sleep(60)"
+    need = f"import time; time.sleep(0.5); open({str(marker)!r}, 'w'); print('ready: now'); time.sleep(60)"
+    look = f"import os, time; print('ready: now' if os.path.exists({str(marker)!r}) else 'too early'); time.sleep(60)"
     with Supervisor([python("controller", need, first=True), python("arm", look)], tmp_path) as supervisor:
         supervisor.wait_ready(20.0)
     assert [process.name for process in graph({}) if process.first] == ["ur_controller"]
+
+
+def test_a_process_that_says_not_ready_is_waited_for(tmp_path):
+    code = "import time; print('the arm is not ready: protective stop'); time.sleep(0.5); print('[arm]: ready: UR5')"
+    with Supervisor([python("arm", f"{code}; time.sleep(60)")], tmp_path) as supervisor:
+        supervisor.wait_ready(20.0)
+        assert "ready: UR5" in supervisor.children[0].tail()
+    told = ["ready: UR5", "[INFO] [1.2] [kovis.ur5]: ready: UR5 5.11", "not ready: off\nready: UR5"]
+    assert all(says("ready:", log) for log in told)
+    assert not any(says("ready:", log) for log in ("", "is not ready: off", "nearly ready", "the images are ready"))
 
 
 def test_a_process_that_dies_at_start_is_told_with_its_log(tmp_path):
@@ -421,7 +441,7 @@ def test_an_error_that_a_node_tells_is_all_that_is_shown(tmp_path):
 def test_what_may_be_restarted_is(tmp_path):
     marker = tmp_path / "once"
     code = f"import os, time\np = {str(marker)!r}\nfirst = not os.path.exists(p)\nopen(p, 'a')\n"
-    code += "print('ready', flush=True)\ntime.sleep(0.3 if first else 60)"
+    code += "print('ready: now', flush=True)\ntime.sleep(0.3 if first else 60)"
     with Supervisor([python("arm", code, restart=True, required=False)], tmp_path) as supervisor:
         supervisor.wait_ready(20.0)
         deadline = time.monotonic() + 10.0

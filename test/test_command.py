@@ -213,7 +213,7 @@ def test_every_optional_package_has_an_install_line(monkeypatch: pytest.MonkeyPa
     imported = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-image": "skimage", "ur-rtde": "rtde_control"}
     extras = given["extras_require"]
     wanted = {item for extra in ("sim", "bags", "train", "path", "ur", "realsense") for item in extras[extra]}
-    for requirement in wanted - {"tensorboard", "ruamel.yaml.clib"}:  # which Lightning and rosbags import
+    for requirement in wanted - {"ruamel.yaml.clib"}:  # which rosbags imports
         package = re.match(r"[\w-]+", requirement)[0]  # type: ignore[index]
         line = cli.INSTALL[imported.get(package, package)]
         assert requirement in extras[re.search(r"kovis_ros\[(\w+)\]", line)[1]]  # type: ignore[index]

@@ -9,18 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small
+import torch
 
 pytest.importorskip("sensor_msgs")
 
 from geometry_msgs.msg import PoseStamped, TwistStamped
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
+from kovis_msgs.msg import Keypoints as KeypointsMessage
 from kovis_msgs.msg import Motion as MotionMessage
 from kovis_ros import conversions
 from kovis_ros.conversions import MessageError
 from kovis_ros.method import geometry
 from kovis_ros.method.images import Crop, StereoKeypoints
 from kovis_ros.method.motion import Motion
+from kovis_ros.method.networks import Network
+from kovis_ros.method.policy import ServoPolicy
 
 STAMP = 1_234_567_890_123_456_789
 K = np.array([[424.5, 0.0, 423.2], [0.0, 425.5, 239.8], [0.0, 0.0, 1.0]])
@@ -161,6 +167,22 @@ def test_bad_keypoints_are_refused(damage: str, rng: np.random.Generator) -> Non
     }
     with pytest.raises(MessageError, match=words.get(damage, "sizes above 0")):
         conversions.keypoints_from_msg(message)
+
+
+def test_the_message_moves_the_arm_as_the_keypoints_would(rng: np.random.Generator) -> None:
+    """motion(from_msg(to_msg(keypoints))), over the wire: the servo node sees nothing but the message."""
+    torch.manual_seed(0)
+    task = small.task()
+    policy = ServoPolicy(task, Network(task))
+    for _ in range(5):
+        left, right = (points[: task.model.keypoints] for points in keypoints(rng)[:2])
+        found = keypoints(rng)._replace(left=left, right=right)
+        sent = conversions.keypoints_to_msg(found, conversions.header(STAMP, "camera"), task.name, STAMP)
+        received = deserialize_message(serialize_message(sent), KeypointsMessage)
+        here, there = policy.motion(found), policy.motion(conversions.keypoints_from_msg(received))
+        np.testing.assert_allclose(there.direction, here.direction, rtol=0.0, atol=1e-5)
+        assert there.speed == pytest.approx(here.speed, abs=1e-5)
+        assert there.confidence == pytest.approx(here.confidence, abs=1e-5)
 
 
 def test_motion_round_trip() -> None:

@@ -125,6 +125,16 @@ def test_bad_pairs_are_counted_by_cause_and_give_nothing(camera):
     assert camera.keypoint.rejected == expected and len(camera.found) == 2
 
 
+def test_a_network_that_gives_no_numbers_is_told_as_such(camera):
+    """Damage that came after loading, which checks the weights; images are not to blame."""
+    camera.publish()
+    assert len(camera.found) == 1
+    for weight in camera.keypoint.policy.network.parameters():
+        weight.fill_(float("nan"))
+    camera.publish()
+    assert camera.keypoint.rejected == {"not finite": 1} and len(camera.found) == 1
+
+
 def test_overlay_only_while_somebody_looks(camera):
     camera.publish()
     assert camera.keypoint._last_overlay == 0.0
@@ -173,7 +183,7 @@ def test_pairing_gives_equal_stamps_once_and_drops_what_is_older():
     ],
 )
 def test_bad_settings_are_one_line_and_exit_2(ros_domain, arguments, text):
-    command = [sys.executable, "-m", "kovis_ros.nodes.keypoint", "--ros-args", *arguments]
+    command = [sys.executable, "-m", "kovis_ros.nodes.start_keypoint", "--ros-args", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert answer.returncode == 2 and text in answer.stderr and "Traceback" not in answer.stderr
     assert len(answer.stderr.strip().splitlines()) == 1

@@ -227,9 +227,20 @@ def test_readme_keeps_everything_but_its_table(tmp_path: Path) -> None:
     assert path.read_text() == "no markers"
 
 
+def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"{readme.BEGIN}\n{readme.END}\n")
+    readme.write(Results(tmp_path), path)
+    assert path.read_text() == f"{readme.BEGIN}\n{readme.EMPTY}\n{readme.END}\n"
+    full(tmp_path / "results")
+    readme.write(Results(tmp_path / "results"), path)
+    assert readme.EMPTY not in path.read_text()
+
+
 def test_the_projects_readme_has_the_markers() -> None:
     text = (ROOT / "README.md").read_text()
     assert text.count(readme.BEGIN) == text.count(readme.END) == 1 and text.index(readme.BEGIN) < text.index(readme.END)
+    assert text.partition(readme.BEGIN)[2].partition(readme.END)[0].strip(), "its block is empty: run kovis report"
 
 
 @pytest.mark.parametrize(

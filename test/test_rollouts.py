@@ -35,6 +35,18 @@ def test_a_rollout_starts_at_the_goal_and_its_labels_are_true(task):
     scene.close()
 
 
+def test_every_image_of_a_rollout_has_its_own_camera_and_look(task):
+    """Mount, view, baseline, light and paint, as in the paper; the target stays where it is."""
+    scene, seen, targets = Scene(task), [], set()
+    for sample in rollouts.rollout(scene, 1, 0):
+        camera, look = scene.camera, scene.look
+        mount = tuple(camera.tool0_T_centre.round(9).flat)
+        seen.append((mount, sample.K[0, 0], sample.baseline_m, look.light.direction, look.target, look.gripper))
+        targets.add(scene.world_T_target.tobytes())
+    assert [len(set(values)) for values in zip(*seen, strict=True)] == [task.rollout.steps] * 6 and len(targets) == 1
+    scene.close()
+
+
 def test_workers_and_interruptions_do_not_change_the_messages(task, tmp_path, monkeypatch):
     monkeypatch.setattr(rollouts, "SHARD", 3)
     out = tmp_path / "bag"

@@ -52,6 +52,7 @@ SINGLE = {  # modules that own what the rest of their room must not touch
     "kovis_sim.path_tracer": {"mitsuba", "drjit"},
     "kovis_sim.world": {"pybullet", "pybullet_utils"},
     "kovis_sim.sim_node": {"rclpy", "kovis_ros.conversions", "kovis_ros.nodes", *MESSAGES},
+    "kovis_sim.start_sim": {"kovis_ros.nodes"},
 }
 
 

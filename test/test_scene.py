@@ -1,9 +1,12 @@
 """The simulated cell: labels, images, contacts, and a servo that knows the truth."""
 
+import os
+
 import numpy as np
 import pytest
 from oracle import Oracle
 
+from kovis_ros.bringup import resources
 from kovis_ros.method import geometry, motion
 from kovis_ros.method.config import load_task, task_names
 from kovis_sim import completion
@@ -95,6 +98,21 @@ def test_same_seed_same_trial(scene):
     scene.reset(7)
     for a, b in zip(first, (*scene.stereo(), scene.q), strict=False):
         np.testing.assert_array_equal(a, b)
+
+
+def test_memory_stays_flat(scene):
+    """Over 500 looks and stereo pairs, once what they show was loaded, which stays."""
+
+    def memory_after(count):
+        for number in range(count):
+            if number % 250 == 0:
+                scene.rng = np.random.default_rng(3)
+            scene.new_look()
+            scene.stereo()
+        return resources.look(os.getpid(), 0.0).memory_mb
+
+    before = memory_after(250)
+    assert memory_after(500) - before < 4.0
 
 
 def test_visuals_name_every_shape_with_a_mesh_or_primitive(scene):

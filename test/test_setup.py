@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,26 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, capfd: pyte
     with pytest.raises(machine.MachineError, match=r"sudo apt-get install -y .*cmake"):
         machine.install_packages(missing)
     assert "missing: cmake (the build of the messages)" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("code", [0, 100])
+def test_root_installs_what_is_missing(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without questions; lists that cannot be fetched are no end, packages that cannot be are."""
+    calls: list[list[str]] = []
+
+    def call(command: list[str], env: dict[str, str], stdin: int) -> int:
+        assert env["DEBIAN_FRONTEND"] == "noninteractive" and stdin == subprocess.DEVNULL
+        calls.append(command)
+        return code
+
+    monkeypatch.setattr(machine.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(machine.subprocess, "call", call)
+    missing = {"g++ make": "the compiler of the messages", "cmake": "the build of the messages"}
+    with pytest.raises(machine.MachineError, match="returned 100: install them by hand") if code else nullcontext():
+        machine.install_packages(missing)
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "g++", "make", "cmake"]
+    assert calls == [["apt-get", "update", "-q"], install]
 
 
 def test_a_missing_camera_library_does_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ import small
 import synthetic
 import torch
 
-from kovis_ros.method import checkpoint, schedule, train
+from kovis_ros.method import checkpoint, pictures, schedule, train
+from kovis_ros.method.config import LossConfig
 from kovis_ros.method.dataset import Cache, build_cache
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.train import TrainError
@@ -77,6 +78,27 @@ def test_a_run_leaves_checkpoints_curves_and_pictures(finished: Path) -> None:
     rows = list(csv.DictReader((finished / "metrics.csv").open()))
     assert [float(row["epoch"]) for row in rows] == [1.0, 2.0]
     assert float(rows[1]["train_total"]) < float(rows[0]["train_total"])
+
+
+def test_the_curves_show_every_loss_term(finished: Path) -> None:
+    with (finished / "metrics.csv").open() as file:
+        history = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert pictures.terms(history)[:2] == ["total", "speed_excess"]
+    assert set(pictures.terms(history)) == {*weights(small.task().training.loss), "total", "speed_excess"}
+
+
+def weights(config: LossConfig) -> set[str]:
+    """Names of the terms of Eq. 8, each of which has a weight."""
+    return {field.name for field in dataclasses.fields(config)} - {"gamma", "hardest"}
+
+
+def test_an_epoch_warns_of_keypoints_on_the_background() -> None:
+    names = ("total", "direction", "speed_excess", "near_position_m", "near_rotation_rad", "dead", "jitter")
+    row = {"epoch": 1.0, "samples_per_s": 70.0, "data_share": 0.0, "train_total": 1.0}
+    row |= {f"validation_{name}": 0.0 for name in names}
+    fair, poor = (train.report(row | {"validation_background_share": share}) for share in (0.05, 0.051))
+    assert "background 5.0%" in fair and "WARNING" not in fair
+    assert "background 5.1%" in poor and poor.endswith("train longer or raise training.loss.background")
 
 
 def test_a_killed_run_resumes_to_the_very_same_weights(cache: Cache, finished: Path, tmp_path: Path) -> None:

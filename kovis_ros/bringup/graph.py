@@ -32,7 +32,7 @@ class Process:
     log_level: str = "info"
     restart: bool = False  # start it again when it ends by itself
     required: bool = True  # its end is the end of the graph
-    ready: str = "ready"  # what it prints once it works; empty: it says nothing
+    ready: str = "ready:"  # what it prints once it works; empty: it says nothing
     first: bool = False  # the next ones need it: without a launch system they are started once it is ready
 
 
@@ -48,7 +48,7 @@ def graph(given: Mapping[str, str]) -> list[Process]:
         return processes
     processes += _camera(values)
     keypoint = _policy(values) | _camera_namespace(values)
-    processes.append(_node(values, "keypoint", keypoint, environment=ONE_THREAD))
+    processes.append(_node(values, "keypoint", keypoint, "kovis_ros.nodes.start_keypoint", environment=ONE_THREAD))
     processes.append(_servo(values))
     if values["robot"] != "none" and values["backend"] == "rtde":
         processes.append(_arm(values))
@@ -92,10 +92,10 @@ def _cell(values: Mapping[str, str]) -> list[Process]:
     task, (state, address) = load_task(values["task"]), identity(values)
     options = ("--address", address, "--state", state, "--tcp-offset", str(task.tcp_offset_m))
     command = ("python3", "-m", "kovis_sim.ur_controller", *options)
-    controller = Process("ur_controller", command, ready="ready:", first=True)
+    controller = Process("ur_controller", command, first=True)
     parameters: dict[str, Value] = {"task": values["task"], "seed": int(values["seed"]), "state": state}
     parameters |= _camera_namespace(values)
-    return [controller, _node(values, "sim", parameters, "kovis_sim.sim_node", environment=ONE_THREAD)]
+    return [controller, _node(values, "sim", parameters, "kovis_sim.start_sim", environment=ONE_THREAD)]
 
 
 def _camera_namespace(values: Mapping[str, str]) -> dict[str, Value]:
@@ -111,7 +111,7 @@ def _recording(values: Mapping[str, str]) -> Process:
     out = str(Path(values["out"] or f"data/{load_task(values['task']).name}").resolve())
     parameters: dict[str, Value] = {"task": values["task"], "seed": int(values["seed"])}
     parameters |= {"record.rollouts": int(values["rollouts"]), "record.out": out}
-    return _node(values, "sim", parameters, "kovis_sim.sim_node", ready="")
+    return _node(values, "sim", parameters, "kovis_sim.start_sim", ready="")
 
 
 def _camera(values: Mapping[str, str]) -> list[Process]:
@@ -140,7 +140,9 @@ def _servo(values: Mapping[str, str]) -> Process:
         parameters["command_frame"] = "base"
     if values["robot"] == "none" or values["backend"] != "rtde":
         parameters["require_arm"] = False
-    return _node(values, "servo", parameters, profile=CONTROL, environment=ONE_THREAD, remaps=remaps)
+    return _node(
+        values, "servo", parameters, "kovis_ros.nodes.start_servo", CONTROL, environment=ONE_THREAD, remaps=remaps
+    )
 
 
 def _arm(values: Mapping[str, str]) -> Process:
@@ -173,11 +175,13 @@ def _extras(values: Mapping[str, str]) -> list[Process]:
     if values["record"] == "true":
         own = ("keypoints", "motion", "twist", "status", "tcp_pose", "arm_status")
         topics = [f"{namespace}/{name}" for name in own]
-        topics += [f"/camera/camera/infra{i}/{kind}" for i in (1, 2) for kind in ("image_rect_raw", "camera_info")]
+        camera = _camera_namespace(values).get("camera", "/camera/camera")
+        topics += [f"{camera}/infra{i}/{kind}" for i in (1, 2) for kind in ("image_rect_raw", "camera_info")]
         recorder = ("ros2", "bag", "record", "-s", "mcap", "--storage-preset-profile", "zstd_fast", "--topics", *topics)
         found.append(Process("recorder", recorder, required=False, ready=""))
     if values["trials"] != "0":
-        options = ("--trials", values["trials"], "--seed", values["seed"], f"namespace:={values['namespace']}")
-        command = ("python3", "-m", "kovis_ros.cli.main", "servo", values["task"], "--attach", *options)
+        which = (values["task"], f"namespace:={values['namespace']}")  # before the options, as the parser wants
+        options = ("--attach", "--trials", values["trials"], "--seed", values["seed"])
+        command = ("python3", "-m", "kovis_ros.cli.main", "servo", *which, *options)
         found.append(Process("trials", command, ready=""))
     return found

@@ -18,20 +18,21 @@ import numpy as np
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.supervisor import Supervisor
 from kovis_ros.method.config import ConfigError, Task, load_task, share
-from kovis_ros.method.metrics import spread, wilson
 
 if TYPE_CHECKING:
     from kovis_ros.nodes.trials import TrialResult
 
 READY_S = 90.0
 PICTURED = 5  # trials with pictures
+OPTIONS = ("trials", "seed")  # arguments of launch files that are options here
+PARTS = {"sim": "ros2 launch kovis_ros sim.launch.py", "record": "kovis record"}  # who starts them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis servo`."""
     add_graph(parser, "of the first trial, the next has the next", "pictures and logs (default: out/servo-TASK)")
     parser.add_argument("--trials", type=int, default=5, help="simulated trials; 0 waits for goals (default: 5)")
-    parser.add_argument("--attach", action="store_true", help="start nothing: run the trials on a graph that runs")
+    parser.add_argument("--attach", action="store_true", help="run the trials on the graph that ROS_DOMAIN_ID has")
     parser.add_argument("--arguments", action="store_true", help="list the arguments of the graph and end")
 
 
@@ -46,7 +47,7 @@ def add_graph(parser: argparse.ArgumentParser, seed: str, out: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start, watch, stop; prints a line a trial and a summary."""
     if args.arguments:
-        for argument in bringup.ARGUMENTS:
+        for argument in (a for a in bringup.ARGUMENTS if a.name not in OPTIONS):
             choices = f" ({', '.join(argument.choices)})" if argument.choices else ""
             print(f"{argument.name}:={argument.default}  {argument.description}{choices}")
         return 0
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     values = bringup.settle(given)
     task = load_task(values["task"])
     out = args.out or Path("out") / f"servo-{task.name}"
-    isolate(values)
+    isolate(values, args.attach)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     if args.attach:
@@ -82,8 +83,19 @@ def launch_arguments(args: argparse.Namespace) -> dict[str, str]:
         name, separator, value = word.partition(":=")
         if not separator:
             raise ConfigError(f"argument {word!r} is unknown: give NAME:=VALUE, see kovis servo --arguments")
+        refuse(args, name, value)
         given[name] = value
     return given
+
+
+def refuse(args: argparse.Namespace, name: str, value: str) -> None:
+    """ConfigError for a launch argument that says what the command itself does: trials, their seed, the whole graph."""
+    word = f"{name}:={value}"
+    if name in OPTIONS:
+        remedy = f"give --{name} {value}" if hasattr(args, name) else "leave it out"
+        raise ConfigError(f"{word} is for launch files: {remedy}")
+    if name == "part" and value in ("sim", "record"):
+        raise ConfigError(f"{word} is for launch files, here the whole graph runs: leave it out, or use {PARTS[value]}")
 
 
 def simulated(args: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
@@ -100,11 +112,14 @@ def simulated(args: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]
     return given, values
 
 
-def isolate(values: dict[str, str]) -> None:
-    """Simulation talks over loopback on a domain of its own, unless the environment says otherwise."""
+def isolate(values: dict[str, str], attach: bool = False) -> None:
+    """Simulation talks over loopback on a domain of its own, unless the environment says otherwise.
+
+    attach: a graph runs already, and only the environment knows where: `ros2 launch` leaves its processes on domain 0.
+    """
     os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(share("config", "fastdds.xml")))
     os.environ.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
-    if values["robot"] == "sim":
+    if values["robot"] == "sim" and not attach:
         os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
@@ -185,6 +200,8 @@ def finish(args: argparse.Namespace, task: Task, out: Path, results: Sequence[Tr
 
 def summarise(task: Task, results: Sequence[TrialResult]) -> dict[str, Any]:
     """The figures of a run, and its trials one by one."""
+    from kovis_ros.method.metrics import spread, wilson
+
     count = len(results)
     good = sum(success(task, result) for result in results)
     false = sum(result.converged and not aligned(task, result) for result in results)

@@ -13,7 +13,7 @@ from kovis_ros.method import images
 from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network
 
-TERMS = ("total", "depth", "segmentation", "direction", "speed_excess", "displacement", "proximity", "background")
+COLUMNS = 4  # of the loss curves
 
 
 def _figure(rows: int, columns: int, size: float = 1.8) -> tuple[Any, Any]:
@@ -27,15 +27,25 @@ def _figure(rows: int, columns: int, size: float = 1.8) -> tuple[Any, Any]:
 
 def curves(path: Path, history: list[dict[str, float]]) -> None:
     """PNG of every loss term over the epochs, training and validation."""
-    figure, axes = _figure(2, 4, 3.0)
+    names = terms(history)
+    figure, axes = _figure(-(-len(names) // COLUMNS), COLUMNS, 3.0)
     epochs = [row["epoch"] for row in history]
-    for name, axis in zip(TERMS, axes.flat, strict=True):
+    for axis in axes.flat[len(names) :]:
+        axis.set_axis_off()
+    for name, axis in zip(names, axes.flat, strict=False):
         for kind in ("train", "validation"):
             axis.plot(epochs, [row.get(f"{kind}_{name}", np.nan) for row in history], marker=".", label=kind)
         axis.set_title(name)
         axis.grid(alpha=0.3)
     axes[0, 0].legend()
     figure.savefig(path)
+
+
+def terms(history: list[dict[str, float]]) -> list[str]:
+    """Names of what the rows have of both splits: the total and every loss term."""
+    found = dict.fromkeys(name for row in history for name in row)
+    trained = [name.removeprefix("train_") for name in found if name.startswith("train_")]
+    return [name for name in trained if f"validation_{name}" in found]
 
 
 @torch.no_grad()

@@ -19,6 +19,8 @@ from kovis_ros.method.training_run import Perturb, Run, Score, TrainError, pick_
 
 __all__ = ["Perturb", "Score", "TrainError", "pick_device", "train"]
 
+BACKGROUND_LIMIT = 0.05  # of the keypoints, weighted by confidence: what lies there tells nothing of the task
+
 
 def train(
     task: Task,
@@ -122,12 +124,14 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 
 def report(row: dict[str, float]) -> str:
-    """One line on an epoch."""
+    """One line on an epoch; it ends in a warning where keypoints lie on the background."""
     v = {name.removeprefix("validation_"): value for name, value in row.items() if name.startswith("validation_")}
+    limit, share = BACKGROUND_LIMIT, v["background_share"]
+    remedy = f"; WARNING: above {limit:.0%} on the background, train longer or raise training.loss.background"
     return (
         f"epoch {row['epoch']:.0f}: {row['samples_per_s']:.0f} samples/s (data {row['data_share']:.0%}), loss "
         f"{row['train_total']:.3f} / {v['total']:.3f}, direction {v['direction']:.4f}, speed excess "
         f"{v['speed_excess']:.4f}, near goal {1e3 * v['near_position_m']:.2f} mm "
-        f"{np.degrees(v['near_rotation_rad']):.2f} deg; keypoints: background {v['background_share']:.1%}, "
-        f"dead {v['dead']:.0f}, jitter {v['jitter']:.2%}"
+        f"{np.degrees(v['near_rotation_rad']):.2f} deg; keypoints: background {share:.1%}, "
+        f"dead {v['dead']:.0f}, jitter {v['jitter']:.2%}" + (remedy if share > limit else "")
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from kovis_msgs.msg import Keypoints
 from kovis_ros import conversions
 from kovis_ros.method.config import load_task
 from kovis_ros.method.images import StereoKeypoints, intrinsics
-from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.nodes import overlay, scheduling, spin
+from kovis_ros.method.policy import PolicyError, ServoPolicy
+from kovis_ros.nodes import overlay
 from kovis_ros.nodes.diagnostics import OK, STALE, WARN, Diagnostics, Report, Window
 from kovis_ros.nodes.pairing import Pairing
 from kovis_ros.nodes.parameters import Parameter, declare
@@ -123,6 +122,9 @@ class KeypointNode(Node):
         begun = time.perf_counter()
         try:
             keypoints = self.policy.keypoints(left, right, self.K)
+        except PolicyError as error:  # of the network, not of its images; a ValueError too
+            self._reject("not finite", str(error))
+            return
         except ValueError as error:
             self._reject("image", str(error))
             return
@@ -177,13 +179,3 @@ def fault_of(keypoints: StereoKeypoints) -> tuple[str, str] | None:
     if disparity < SWAPPED_DISPARITY:
         return "swapped", f"median disparity is {disparity:.2f} of the view, below 0: left and right are swapped"
     return None
-
-
-def main() -> None:
-    """Executable ``keypoint``."""
-    scheduling.give_way()
-    sys.exit(spin.main(KeypointNode))
-
-
-if __name__ == "__main__":
-    main()

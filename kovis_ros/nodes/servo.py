@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,6 @@ from kovis_ros import conversions
 from kovis_ros.method.config import ConfigError, load_task
 from kovis_ros.method.loop import State, check_gain
 from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.nodes import spin
 from kovis_ros.nodes.alignment import Alignment, Ending, loop_for
 from kovis_ros.nodes.arm_watch import ArmWatch
 from kovis_ros.nodes.completion import ArmClients, Completion
@@ -237,12 +235,3 @@ class ServoNode(Node):
             "period_p99_ms": f"{self.periods.percentile(99) * 1e3:.1f}", "keypoints_rejected": self.rejected,
             **({f"rejected {cause}": count for cause, count in loop.rejected.items()} if loop else {}),
         })  # fmt: skip
-
-
-def main() -> None:
-    """Executable ``servo``."""
-    sys.exit(spin.main(ServoNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -11,6 +11,7 @@ from kovis_ros.report.results import ResultError, Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, markdown, percent, save, select
 
 BEGIN, END = "<!-- kovis report: begin -->", "<!-- kovis report: end -->"
+EMPTY = "_None of these tables has been measured yet._"
 
 
 def write(results: Results, readme: Path) -> None:
@@ -28,7 +29,10 @@ def write(results: Results, readme: Path) -> None:
 
 
 def block(results: Results) -> str:
-    """Shipped servos and their targets, Table III, speed, and the commands behind them."""
+    """Shipped servos and their targets, Table III, speed, and the commands behind them; one line where nothing was measured."""
+    run = [f"`{command}`" for command in commands(results, paper.TASKS)]
+    if not run:
+        return EMPTY
     tasks = paper.TASKS
     lines = success.records(results, tasks, KEYPOINTS)
     parts = [
@@ -38,8 +42,7 @@ def block(results: Results) -> str:
         markdown(success.table(lines, tasks, KEYPOINTS)),
         markdown(speed.table(results)),
     ]
-    run = [f"`{command}`" for command in commands(results, tasks)]
-    return "\n".join([*parts, "Commands: " + (", ".join(run) if run else MISSING) + "."])
+    return "\n".join([*parts, "Commands: " + ", ".join(run) + "."])
 
 
 def servos(lines: Sequence[Record], tasks: Sequence[str]) -> Table:

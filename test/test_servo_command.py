@@ -1,0 +1,72 @@
+"""``kovis servo`` without a graph: where it looks for one that runs, and which launch arguments it refuses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kovis_ros.bringup import graph
+from kovis_ros.cli import main as cli
+from kovis_ros.cli import servo
+
+WHERE = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """An ordinary shell, with nothing said of domains; where each client of the trials would look for the graph."""
+    seen: list[dict[str, str]] = []
+
+    def look(*_: object) -> list[object]:
+        seen.append({name: os.environ[name] for name in WHERE if name in os.environ})
+        return []
+
+    for name in WHERE:
+        monkeypatch.setenv(name, "0")  # so that it is put back afterwards, whatever the command sets
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(servo, "trials", look)
+    monkeypatch.setattr(servo, "finish", lambda *_: 0)
+    monkeypatch.setattr(servo.signal, "signal", lambda *_: None)
+    return seen
+
+
+def test_trials_of_a_launch_file_are_on_the_domain_of_its_nodes(places: list[dict[str, str]]) -> None:
+    """What ``ros2 launch ... trials:=3`` starts is left to the environment, as its nodes are."""
+    (client,) = [process for process in graph({"trials": "3", "seed": "7"}) if process.name == "trials"]
+    assert cli.main(client.command[client.command.index("servo") :]) == 0
+    assert places == [{}]
+
+
+def test_a_graph_of_its_own_has_a_domain_of_its_own(
+    places: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(servo.bringup, "graph", lambda given: [])
+    assert cli.main(["servo", "--trials", "1", "--out", str(tmp_path)]) == 0
+    (place,) = places
+    assert 1 <= int(place["ROS_DOMAIN_ID"]) <= 100 and place["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["servo", "pick_mug", "trials:=2"], "trials:=2 is for launch files: give --trials 2"),
+        (["servo", "seed:=5"], "seed:=5 is for launch files: give --seed 5"),
+        (["soak", "pick_mug", "trials:=2"], "trials:=2 is for launch files: leave it out"),
+        (["servo", "pick_mug", "part:=sim"], "leave it out, or use ros2 launch kovis_ros sim.launch.py"),
+        (["servo", "pick_mug", "part:=record", "rollouts:=3"], "leave it out, or use kovis record"),
+    ],
+)
+def test_what_only_launch_files_take_is_refused(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    told = capsys.readouterr().err
+    assert text in told and len(told.splitlines()) == 1
+
+
+def test_only_what_it_takes_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["servo", "--arguments"]) == 0
+    listed = {line.partition(":=")[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"task", "robot", "part"} <= listed and not {"trials", "seed"} & listed
