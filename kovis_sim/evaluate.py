@@ -105,18 +105,21 @@ def evaluate(
     complete: bool = True,
     progress: Callable[[Trial], None] | None = None,
     samples: int = 0,
+    shapes: Split | None = None,
 ) -> list[Trial]:
     """Trials with seeds ``seed, seed + 1, ...`` in order; ``load`` makes the policy in each worker (picklable).
 
     Looks of the ``test`` split share no pattern with training, and its family no member. workers 0: one a core; 1: this
-    process. samples: paths a pixel of the path tracer, which is never trained on; 0: PyBullet draws.
+    process. samples: paths a pixel of the path tracer, which is never trained on; 0: PyBullet draws. shapes: the split
+    of the family's members where it is not that of the looks.
     """
+    members = shapes or split
     seeds = range(seed, seed + trials)
     if workers == 1:
-        return [_heard(_job(task, load, s, split, complete, samples), progress) for s in seeds]
+        return [_heard(_job(task, load, s, split, members, complete, samples), progress) for s in seeds]
     found: dict[int, Trial] = {}
     with ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_job, task, load, s, split, complete, samples) for s in seeds]
+        jobs = [pool.submit(_job, task, load, s, split, members, complete, samples) for s in seeds]
         for job in as_completed(jobs):
             found[job.result().seed] = _heard(job.result(), progress)
     return [found[s] for s in seeds]
@@ -153,14 +156,17 @@ def _heard(trial: Trial, progress: Callable[[Trial], None] | None) -> Trial:
     return trial
 
 
-def _job(task: Task, load: Callable[[], Policy], seed: int, split: Split, complete: bool, samples: int) -> Trial:
-    return run_trial(_scene(task, split, samples), _policy(load), seed, complete)
+def _job(
+    task: Task, load: Callable[[], Policy], seed: int, split: Split, shapes: Split, complete: bool, samples: int
+) -> Trial:
+    return run_trial(_scene(task, split, shapes, samples), _policy(load), seed, complete)
 
 
 @lru_cache(maxsize=1)
-def _scene(task: Task, split: Split, samples: int) -> Scene:
+def _scene(task: Task, split: Split, shapes: Split, samples: int) -> Scene:
     """The process's scene, set up once."""
-    return Scene(task, split=split, sensor=True, renderer=PathTracer(samples) if samples else None)
+    renderer = PathTracer(samples) if samples else None
+    return Scene(task, split=split, sensor=True, renderer=renderer, shapes=shapes)
 
 
 @lru_cache(maxsize=1)

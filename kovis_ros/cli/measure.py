@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     known = "keypoints (Table I), anchoring (II), success (III), views (Figure 7), trajectories (8), curves"
     parser.add_argument("--studies", nargs="+", metavar="STUDY", help=f"{known} (default: all)")
     parser.add_argument("--checkpoint", help="a .safetensors file to measure as the shipped one of the task")
+    cli.add_other_task(parser)
     parser.add_argument("--trials", type=int, help="trials of success and of curves (default: those of the settings)")
     add_places(parser, "runs/measure")
 
@@ -45,9 +46,10 @@ def run(args: argparse.Namespace) -> int:
     names, task = chosen(args.studies), load_task(args.task)
     settings = shortened(load(args.settings), args.trials)
     path = checkpoint.find(args.checkpoint or task.name)
-    ServoPolicy.load(path).expect(task.name)
+    policy = ServoPolicy.load(path)
+    cli.expect(policy, task, args.other_task)
     places = Places(Results(args.results), args.work)
-    servo = shipped(task.name)
+    servo = shipped(task.name, policy.task.name)
     measure(servo, task, weights(path, "shipped"), names, settings, places, command(args), args.workers)
     cli.save_json(args.json, {name: places.results.figures(servo, name) for name in names})
     return 0
@@ -79,4 +81,5 @@ def command(args: argparse.Namespace) -> str:
     for name in ("checkpoint", "trials", "settings"):
         value = getattr(args, name)
         words += [f"--{name}", str(value)] if value is not None else []
+    words += ["--other-task"] if args.other_task else []
     return " ".join(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kovis_ros.report import paper, speed, success
+from kovis_ros.report import category, paper, speed, success
 from kovis_ros.report.page import KEYPOINTS, commands
 from kovis_ros.report.results import ResultError, Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, markdown, percent, save, select
@@ -35,6 +35,7 @@ def block(results: Results) -> str:
     parts = [
         markdown(servos(lines, tasks)),
         markdown(success.table(lines, tasks, KEYPOINTS)),
+        *map(markdown, category.tables(category.records(results))),
         markdown(speed.table(results)),
     ]
     run = [f"`{command}`" for command in commands(results, tasks)]
