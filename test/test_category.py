@@ -1,4 +1,4 @@
-"""A servo measured on a task that it was not trained for, and what the report makes of it."""
+"""A servo measured on a task that it was not trained for, and what the report makes of it; the paper's own shaft."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from test_report import TINY, store
 
+from kovis_ros import grid
 from kovis_ros.cli import main as cli
 from kovis_ros.method.config import load_task
 from kovis_ros.report import page, readme
-from kovis_ros.report.results import Results, shipped
+from kovis_ros.report.results import Results, Servo, shipped
 from kovis_sim import family
+from kovis_sim.studies.settings import load
 
 
 def trials(count: int, successes: int) -> dict[str, Any]:
@@ -97,3 +99,17 @@ def test_the_familys_servo_stands_beside_that_of_one_mug(tmp_path: Path) -> None
     csv = (tmp_path / "out" / "category.csv").read_text().splitlines()
     assert len(csv) == 4 and csv[2].startswith("pick_mugs,pick_mug-shipped-on-pick_mugs,shipped,")
     assert "+20.0 (+5.2 to +33.4)" in readme.block(results)
+
+
+def test_the_papers_shaft_has_rows_of_its_own(tmp_path: Path) -> None:
+    """In the grid last, K = 10 alone; in the tables beside the paper's shaft."""
+    names = [cell.servo.name for cell in grid.cells(load())]
+    assert len(names) == 20 and names[-2:] == ["insert_shaft_yaw-k10", "insert_shaft_yaw-k10-adex"]
+    store(tmp_path / "results", Servo("insert_shaft_yaw", 10, True), "success", trials(100, 97))
+    step = {"position_m": 0.010, "rotation_deg": 5.0, "direction": 0.031, "speed": 0.215, "speed_floor": 0.190}
+    figures = {"images": 990, "axes": ["x", "y", "z", "rz"], "magnitudes": [step]}
+    store(tmp_path / "results", Servo("insert_shaft_yaw", 10, False), "anchoring", figures)
+    text = page.write(Results(tmp_path / "results"), tmp_path / "out")[0].read_text()
+    assert "| Insert-Shaft, d = 4 | with | not run | 97.0 % (92-99) of 100; paper 1.0 | not run |" in text
+    table = text.partition("**Table II, Insert-Shaft, d = 4**")[2].partition("## Table III")[0]
+    assert "| ±1.0 cm, ±5.0° | (0.031, 0.215; 0.025) | (0.024, 0.178) | not run | (0.018, 0.172) | not run |" in table

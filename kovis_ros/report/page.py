@@ -41,9 +41,9 @@ def write(results: Results, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     tasks = paper.TASKS
     lines: dict[str, list[Record]] = {
-        "table1": keypoints.records(results, tasks, TABLES_K),
-        "table2": anchoring.records(results, tasks, TABLES_K),
-        "table3": success.records(results, tasks, KEYPOINTS),
+        "table1": keypoints.records(results, paper.ROWS, TABLES_K),
+        "table2": anchoring.records(results, paper.ROWS, TABLES_K),
+        "table3": success.records(results, paper.ROWS, KEYPOINTS),
         "curves": curves.records(results, tasks),
         "category": category.records(results),
     }
@@ -62,9 +62,9 @@ def write(results: Results, out: Path) -> list[Path]:
 def page(results: Results, lines: dict[str, list[Record]], tasks: Sequence[str]) -> str:
     """The page itself."""
     parts = ["# The paper's evaluation", "Written by `kovis report` from stored results; what nobody measured says so."]
-    first = keypoints.tables(lines["table1"], tasks, TABLES_K)
-    second = anchoring.tables(lines["table2"], tasks, TABLES_K)
-    third = success.table(lines["table3"], tasks, KEYPOINTS)
+    first = keypoints.tables(lines["table1"], paper.ROWS, TABLES_K)
+    second = anchoring.tables(lines["table2"], paper.ROWS, TABLES_K)
+    third = success.table(lines["table3"], paper.ROWS, KEYPOINTS)
     parts += section("Table I: keypoints under a changed picture", NOTES["keypoints"], first)
     parts += section("Table II: predicted motion with the camera moved", NOTES["anchoring"], second)
     parts += section("Table III: task success", NOTES["success"].format(recipe=recipe(results, tasks)), [third])
@@ -94,7 +94,7 @@ def recipe(results: Results, tasks: Sequence[str]) -> str:
 def commands(results: Results, tasks: Sequence[str]) -> list[str]:
     """Every command that a stored result names, once."""
     known = ("training", "keypoints", "anchoring", "success", "path", "views", "trajectories", "curves")
-    servos = (*grid(tasks), *map(shipped, tasks), *category.SERVOS)
+    servos = (*grid(paper.ROWS), *map(shipped, tasks), *category.SERVOS)
     found = [results.command(servo, study) for servo in servos for study in known]
     bench = (read(results.folder / "bench.json") or {}).get("command")
     return sorted({command for command in [*found, bench] if command})

@@ -31,10 +31,10 @@ def write(results: Results, readme: Path) -> None:
 def block(results: Results) -> str:
     """Shipped servos, Table III, speed, and the commands behind them."""
     tasks = paper.TASKS
-    lines = success.records(results, tasks, KEYPOINTS)
+    lines = success.records(results, paper.ROWS, KEYPOINTS)
     parts = [
         markdown(servos(lines, tasks)),
-        markdown(success.table(lines, tasks, KEYPOINTS)),
+        markdown(success.table(lines, paper.ROWS, KEYPOINTS)),
         *map(markdown, category.tables(category.records(results))),
         markdown(speed.table(results)),
     ]
