@@ -7,20 +7,20 @@ a result. A grid that was killed finds them and goes on.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kovis_ros import __version__, cli
-from kovis_ros.measuring import Places, measure
+from kovis_ros import cli
+from kovis_ros.measuring import Places, measure, origin
 from kovis_ros.measuring import weights as look_at
 from kovis_ros.method.config import Task, load_task, to_dict
 from kovis_ros.report.results import Servo, read
+from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.studies.rows import StudyError
 from kovis_sim.studies.settings import GridConfig, Settings
-
-COMMAND = "kovis grid"
 
 
 class Cell(NamedTuple):
@@ -49,16 +49,21 @@ def cell(task: Task, keypoints: int, adex: bool, config: GridConfig) -> Cell:
     return Cell(Servo(task.name, keypoints, adex), variant, ("success", *tables))
 
 
-def recipe(config: GridConfig) -> str:
-    """The short recipe in words."""
-    return f"{config.samples} samples x {config.epochs} epochs, chosen by the validation split"
+def recipe(task: Task, config: GridConfig) -> str:
+    """The short recipe in words; ``task``: of a cell."""
+    training = task.training
+    last = ", then the servo alone" if training.finish_samples else ""
+    batches = f"in batches of {training.batch}{last}; chosen by the validation split"
+    return f"{config.samples} samples x {training.epochs} epochs {batches}"
 
 
 class Grid:
     """Runs cells in order; ``workers`` and ``threads`` of 0 are one a core."""
 
-    def __init__(self, settings: Settings, places: Places, workers: int = 0, threads: int = 0) -> None:
-        self.settings, self.places, self.workers = settings, places, workers
+    def __init__(
+        self, settings: Settings, places: Places, workers: int = 0, threads: int = 0, command: str = "kovis grid"
+    ) -> None:
+        self.settings, self.places, self.workers, self.command = settings, places, workers, command
         self.threads = threads or os.cpu_count() or 1
 
     def state(self, cell: Cell) -> str:
@@ -75,8 +80,8 @@ class Grid:
             if self.state(cell) == "done":  # its weights need not be kept
                 return
             self.train(cell)
-        trained = look_at(path, recipe(self.settings.grid))
-        measure(cell.servo, cell.task, trained, cell.studies, self.settings, self.places, COMMAND, self.workers)
+        trained = look_at(path, recipe(cell.task, self.settings.grid))
+        measure(cell.servo, cell.task, trained, cell.studies, self.settings, self.places, self.command, self.workers)
 
     def weights(self, cell: Cell) -> Path:
         """File of a cell's weights."""
@@ -84,15 +89,17 @@ class Grid:
 
     def identity(self, cell: Cell) -> dict[str, Any]:
         """What a cell's weights depend on."""
-        config = self.settings.grid
-        return {"task": to_dict(cell.task), "samples": config.samples, "seed": config.seed}
+        config, scene = self.settings.grid, scene_sha256(cell.task)
+        return {"task": to_dict(cell.task), "samples": config.samples, "seed": config.seed, "scene_sha256": scene}
 
     def training(self, cell: Cell) -> dict[str, Any] | None:
         """The result of a cell's training; StudyError when it is of another recipe."""
         path = self.places.results.path(cell.servo, "training")
         found = read(path)
         if found is not None and found.get("identity") != self.identity(cell):
-            raise StudyError(f"{path} is of another recipe or task: delete its folder, or give another --results")
+            raise StudyError(
+                f"{path} is of another recipe, task or look of the scene: delete its folder, or give another --results"
+            )
         return found
 
     def train(self, cell: Cell) -> None:
@@ -100,19 +107,27 @@ class Grid:
         import torch
 
         from kovis_ros.cli.train import open_cache, summary
-        from kovis_ros.method.train import train
+        from kovis_ros.method.probe import probe
+        from kovis_ros.method.train import pick_device, train
 
         torch.set_num_threads(self.threads)
         cache = open_cache(cell.task, self.record(cell), None)
-        best = train(cell.task, cache, self.places.work / cell.servo.name / "run", seed=self.settings.grid.seed)
+        precision = probe(cell.task, pick_device("auto")).precision
+        folder, seed = self.places.work / cell.servo.name / "run", self.settings.grid.seed
+        best = train(cell.task, cache, folder, seed=seed, precision=precision)
+        self.keep(cell, best, precision, summary(best))
+
+    def keep(self, cell: Cell, best: Path, precision: str, epoch: dict[str, Any]) -> None:
+        """Copy the weights, then write what is known of them; ``epoch``: figures of the one that they come from."""
         target = self.weights(cell)
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
         shutil.copyfile(best, part)
         os.replace(part, target)
-        figures = {"recipe": recipe(self.settings.grid), **summary(best)}
-        head = {"study": "training", "command": COMMAND, "version": __version__, "identity": self.identity(cell)}
-        cli.save_json(target.with_name("training.json"), {**head, "figures": figures})
+        figures = {"recipe": recipe(cell.task, self.settings.grid), **epoch}
+        head = {"study": "training", **origin(self.command, precision), "identity": self.identity(cell)}
+        sha256 = hashlib.sha256(target.read_bytes()).hexdigest()
+        cli.save_json(target.with_name("training.json"), {**head, "weights_sha256": sha256, "figures": figures})
 
     def record(self, cell: Cell) -> Path:
         """The task's bag, complete; the same messages from the seed, whoever records them."""
@@ -120,7 +135,8 @@ class Grid:
 
         from kovis_sim.rollouts import record
 
-        config, bag = self.settings.grid, self.places.work / f"{cell.servo.task}-bag"
+        config, look = self.settings.grid, scene_sha256(cell.task)[:8]
+        bag = self.places.work / f"{cell.servo.task}-bag-{look}"
         rollouts = -(-config.samples // cell.task.rollout.steps)
         with tqdm(total=rollouts, unit="rollout", desc=f"record {cell.servo.task}", mininterval=1.0) as bar:
             record(cell.task, rollouts, config.seed, bag, self.workers, lambda done, _: bar.update(done - bar.n))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kovis_ros import __version__, cli
 from kovis_ros.method.config import Task, to_dict
-from kovis_ros.report.results import Results, Servo
+from kovis_ros.report.results import Results, Servo, read
+from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.studies import STUDIES, Study
 from kovis_sim.studies.rows import Row, StudyError, collect
 from kovis_sim.studies.settings import Settings
@@ -47,7 +49,7 @@ def measure(
 ) -> None:  # fmt: skip
     """Run the named studies that have no result yet; what a kill interrupted goes on where it stopped.
 
-    StudyError when a result is of other settings, another task or other weights.
+    StudyError when a result is of other settings, another task, other weights or another look of the scene.
     """
     for name in names:
         study, path = STUDIES[name], places.results.path(servo, name)
@@ -60,7 +62,7 @@ def measure(
         figures = study.figures(task, settings, rows)
         path.parent.mkdir(parents=True, exist_ok=True)
         about = {"name": servo.name, "task": task.name, **trained.about}
-        head = {"study": name, "servo": about, "command": command, "version": __version__, "identity": identity}
+        head = {"study": name, "servo": about, **origin(command, "fp32"), "identity": identity}
         cli.save_json(path, {**head, "figures": figures})
         ledger.unlink()
 
@@ -87,16 +89,25 @@ def progress(
 
 
 def identify(study: Study, task: Task, sha256: str, settings: Settings) -> dict[str, Any]:
-    """What a result depends on: the study's settings, the task but for networks and training, the weights."""
+    """What a result depends on: settings, the task but for networks and training, weights, how the scene looks."""
     plain = {name: value for name, value in to_dict(task).items() if name not in ("model", "training")}
     task_sha256 = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-    return {"settings": to_dict(study.frozen(settings)), "task_sha256": task_sha256, "weights_sha256": sha256}
+    hashes = {"task_sha256": task_sha256, "weights_sha256": sha256, "scene_sha256": scene_sha256(task)}
+    return {"settings": study.frozen(settings), **hashes}
+
+
+def origin(command: str, precision: str) -> dict[str, Any]:
+    """How a result came about; the machine is told, but another one's result is the same result."""
+    from torch.backends.cpu import get_cpu_capability
+
+    from kovis_ros.cli.bench import has_amx
+
+    processor = f"{os.cpu_count()} cores, {get_cpu_capability()}{' with AMX' * has_amx()}"
+    return {"command": command, "version": __version__, "processor": processor, "precision": precision}
 
 
 def done(path: Path, identity: dict[str, Any]) -> bool:
     """Is the result there; StudyError when it is another one's."""
-    from kovis_ros.report.results import read
-
     found = read(path)
     if found is not None and found.get("identity") != identity:
         known = found.get("identity") or {}

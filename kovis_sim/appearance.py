@@ -1,6 +1,6 @@
 """What the scene looks like: backgrounds, textures, materials and light, drawn at random.
 
-Two families that share no pattern: ``train`` for roll-outs, ``test`` for evaluation.
+Two families that share no pattern and no elevation of the light: ``train`` for roll-outs, ``test`` for evaluation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from kovis_sim.world import Light
 
 Split = Literal["train", "test"]
 Image = NDArray[np.float32]
-POOL, SIDE = 160, 256
+PATTERNS = 1024  # of each family
+SIDE = 256  # pixels of a pattern
+OTHER_LIGHT_DEG = 10.0  # test lights stand by up to this much lower or higher than any of training
 
 
 class Surface(NamedTuple):
@@ -27,7 +29,7 @@ class Surface(NamedTuple):
 
     grey: float
     specular: float
-    texture: int  # index into the pool, -1 for plain
+    texture: int  # number of a ``skin``, -1 for plain
 
 
 class Look(NamedTuple):
@@ -44,7 +46,7 @@ class Look(NamedTuple):
 
 
 def draw(config: AppearanceConfig, rng: np.random.Generator, split: Split, holding: bool = False) -> Look:
-    """A random look; ``test`` lights come from lower elevations and backgrounds from patterns that training lacks.
+    """A random look; ``test`` lights stand lower or higher, and patterns are of kinds that training lacks.
 
     ``holding``: with paint for a held object, drawn last: an empty hand's look does not depend on it.
     """
@@ -52,7 +54,7 @@ def draw(config: AppearanceConfig, rng: np.random.Generator, split: Split, holdi
     surfaces = [_surface(rng, bool(flag)) for flag in textured]
     background = None
     if rng.random() < config.background_probability:
-        image = pool(split)[rng.integers(POOL)].astype(np.float32) / 255.0
+        image = pattern(split, int(rng.integers(PATTERNS))).astype(np.float32) / 255.0
         low, high = np.sort(rng.uniform(0.0, 1.0, 2))
         background = low + (high - low) * (image if rng.random() < 0.5 else 1.0 - image)
     scale = SIDE / np.exp(rng.uniform(np.log(0.25), np.log(1.2)))
@@ -66,15 +68,20 @@ def draw(config: AppearanceConfig, rng: np.random.Generator, split: Split, holdi
 
 def _surface(rng: np.random.Generator, textured: bool) -> Surface:
     return Surface(
-        float(rng.uniform(0.15, 1.0)), float(rng.uniform(0.0, 0.6)), int(rng.integers(POOL)) if textured else -1
+        float(rng.uniform(0.15, 1.0)), float(rng.uniform(0.0, 0.6)), int(rng.integers(PATTERNS)) if textured else -1
     )
 
 
-def _light(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> Light:
+def _elevation_deg(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> float:
     low, high = config.light_elevation_deg
-    elevation = rng.uniform(low, high) if split == "train" else rng.uniform(low - 10.0, low + 35.0)
-    azimuth = rng.uniform(-np.pi, np.pi)
-    e = np.radians(elevation)
+    if split == "train":
+        return float(rng.uniform(low, high))
+    beyond = float(rng.uniform(-OTHER_LIGHT_DEG, OTHER_LIGHT_DEG))
+    return (low if beyond < 0.0 else high) + beyond
+
+
+def _light(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> Light:
+    azimuth, e = rng.uniform(-np.pi, np.pi), np.radians(_elevation_deg(config, rng, split))
     direction = (float(np.cos(e) * np.cos(azimuth)), float(np.cos(e) * np.sin(azimuth)), float(np.sin(e)))
     shadow = bool(rng.random() < config.shadow_probability)
     return Light(
@@ -86,20 +93,18 @@ def _light(config: AppearanceConfig, rng: np.random.Generator, split: Split) -> 
     )
 
 
-@lru_cache(maxsize=2)
-def pool(split: Split) -> NDArray[np.uint8]:
-    """(POOL, 256, 256) grey patterns of a family, the same on every machine."""
-    rng = np.random.default_rng(20_240 if split == "train" else 77_777)
+@lru_cache(maxsize=PATTERNS)
+def pattern(split: Split, number: int) -> NDArray[np.uint8]:
+    """Grey pattern (256, 256) of a family, by its number; the same on every machine."""
     families = TRAIN if split == "train" else TEST
-    images = [families[i % len(families)](rng) for i in range(POOL)]
-    return np.stack([np.uint8(255.0 * _stretch(image)) for image in images])
+    rng = np.random.default_rng([20_240 if split == "train" else 77_777, number])
+    return np.uint8(255.0 * _stretch(families[number % len(families)](rng)))
 
 
-def skins(split: Split) -> list[NDArray[np.uint8]]:
-    """Textures (128, 128) of bodies: the family's patterns, faded to random contrasts."""
-    rng = np.random.default_rng(5)
-    small = [cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA) for image in pool(split)]
-    return [np.uint8(255 - rng.uniform(0.15, 0.9) * (255 - image.astype(np.float32))) for image in small]
+def skin(split: Split, number: int) -> NDArray[np.uint8]:
+    """Texture (128, 128) of a body: the pattern of that number, faded to a random contrast."""
+    small = cv2.resize(pattern(split, number), (128, 128), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.uint8(255 - np.random.default_rng([5, number]).uniform(0.15, 0.9) * (255 - small))
 
 
 def _stretch(image: Image) -> Image:

@@ -22,10 +22,10 @@ GRIPPER_MPS = 0.100
 
 
 class Outcome(NamedTuple):
-    """What the completion did."""
+    """What the completion did; distance, lateral and penetration are the worst while nothing moved."""
 
     success: bool
-    distance_m: float  # height gained by the target, or depth of the held object below the rim: the least while held
+    distance_m: float  # height gained by the target, or depth of the held object below the rim
     lateral_m: float  # of the held object from the goal's axis
     penetration_m: float
     force_n: float  # greatest contact force
@@ -81,12 +81,10 @@ class Motion:
                 return
 
     def judge(self, stood_m: float) -> Outcome:
-        """Has the task's distance been gained, and does it stay so while nothing moves?"""
-        wanted, scene = self.scene.task.success, self.scene
-        now, lowest = progress(scene, stood_m), np.inf
+        """Has the task's distance been gained, and does it stay so, in everything asked for, while nothing moves?"""
+        wanted = self.scene.task.success
+        worst = progress(self.scene, stood_m)
         for _ in range(round(wanted.hold_s / TICK_S)):
             self.hold()
-            now = progress(scene, stood_m)
-            lowest = min(lowest, now.distance_m)
-        least = now._replace(distance_m=lowest)
-        return Outcome(least.enough(wanted, self.greatest_n), *least, self.greatest_n)
+            worst = worst.worse(progress(self.scene, stood_m))
+        return Outcome(worst.enough(wanted, self.greatest_n), *worst, self.greatest_n)

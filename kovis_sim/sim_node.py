@@ -223,7 +223,7 @@ def main() -> None:
         made.append(SimNode())
         return made[0]
 
-    code = spin.main(make, executor=spin.frugal)
+    code = spin.main(make)
     if code == 0 and made and made[0].exit_code is not None:
         try:
             code = record(made[0].settings)

@@ -66,8 +66,8 @@ class Stage:
         if task.held.mesh:
             self._objects["held"] = task.held
             self.world.add_mesh("held", robot.ASSETS / task.held.mesh)
-        self._images = appearance.skins(split)
-        self._textures = _load_textures(self.world, self._images)
+        self._split: Split = split
+        self._textures: dict[int, int] = {-1: -1}  # of skins that were worn, each stays in memory
         self._kinds = self._numbered()
         self._poses: dict[str, Array] = {}
         solids = {name: [_corners(path) for path in pieces(item.collision)] for name, item in self._objects.items()}
@@ -115,8 +115,9 @@ class Stage:
             self._paint(name, surface)
 
     def _paint(self, name: str, surface: appearance.Surface) -> None:
-        texture = self._textures[surface.texture] if surface.texture >= 0 else -1
-        self.world.paint(name, surface.grey, surface.specular, texture)
+        if surface.texture not in self._textures:
+            self._textures[surface.texture] = _load_texture(self.world, appearance.skin(self._split, surface.texture))
+        self.world.paint(name, surface.grey, surface.specular, self._textures[surface.texture])
 
     def _put(self, name: str, pose: Array) -> None:
         self._poses[name] = pose
@@ -214,7 +215,7 @@ class Stage:
         shapes = [Visual("table", None, "box", half, grey, 0.1, table, to_texture, world_T_table)]
 
         def skin(surface: appearance.Surface) -> tuple[float, float, NDArray[np.uint8] | None, None]:
-            texture = self._images[surface.texture] if surface.texture >= 0 else None
+            texture = appearance.skin(self._split, surface.texture) if surface.texture >= 0 else None
             return surface.grey, surface.specular, texture, None
 
         shapes.append(Visual("target", self._mesh, "", (), *skin(look.target), world_T_target))
@@ -253,12 +254,8 @@ def _outline(kind: str, size: tuple[float, ...]) -> Array:
     return np.array(solid.vertices)
 
 
-def _load_textures(world: World, images: list[NDArray[np.uint8]]) -> list[int]:
-    """Texture numbers of images, loaded once: each stays in memory."""
-    with tempfile.TemporaryDirectory() as folder:
-        numbers = []
-        for i, image in enumerate(images):
-            path = Path(folder) / f"{i}.png"
-            cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
-            numbers.append(world.load_texture(path))
-    return numbers
+def _load_texture(world: World, image: NDArray[np.uint8]) -> int:
+    """The world's number of a texture (S, S)."""
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        cv2.imwrite(file.name, cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+        return world.load_texture(Path(file.name))

@@ -22,6 +22,14 @@ class Progress(NamedTuple):
     lateral_m: float  # of the held object's origin from the goal's axis; 0 for a lift
     penetration_m: float
 
+    def worse(self, other: Progress) -> Progress:
+        """The worse of two moments, number by number."""
+        return Progress(
+            min(self.distance_m, other.distance_m),
+            max(self.lateral_m, other.lateral_m),
+            max(self.penetration_m, other.penetration_m),
+        )
+
     def enough(self, wanted: SuccessConfig, force_n: float) -> bool:
         """Is this what the task asks for, with the greatest contact force on the way?"""
         fits = self.lateral_m <= wanted.lateral_m and force_n <= wanted.force_n

@@ -168,7 +168,7 @@ class World:
 
     # -- appearance ---------------------------------------------------------------------------------------------
     def load_texture(self, path: Path) -> int:
-        """Texture number of an image file; textures stay in memory, so load a pool once."""
+        """Texture number of an image file; textures stay in memory, so load each once."""
         return int(self._bullet.loadTexture(str(path)))
 
     def paint(self, name: str, grey: float, specular: float = 0.2, texture: int = -1) -> None:

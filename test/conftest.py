@@ -49,6 +49,14 @@ def ros_node(ros_context: object) -> Iterator[object]:
 
 
 @pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    """A finished bag of three shards, 18 samples."""
+    from made_bag import make_bag
+
+    return make_bag(tmp_path / "bag")
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers, the same every time."""
     return np.random.default_rng(0)

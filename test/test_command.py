@@ -190,7 +190,7 @@ def test_bad_files_are_one_line_exit_1_and_nothing_written(
     words: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rosbags")
-    from test_bags import make_bag
+    from made_bag import make_bag
 
     from kovis_ros.method import checkpoint
     from kovis_ros.method.networks import Network

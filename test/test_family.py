@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,11 +144,11 @@ def test_shapes_can_be_of_another_split_than_looks():
 
 def test_evaluation_draws_shapes_of_the_split_that_is_asked_for(monkeypatch):
     monkeypatch.setattr(evaluate, "Scene", lambda task, **given: given)
-    monkeypatch.setattr(evaluate, "run_trial", lambda scene, *rest: scene)
+    monkeypatch.setattr(evaluate, "run_trial", lambda scene, _, seed, *rest: SimpleNamespace(seed=seed, **scene))
     evaluate._scene.cache_clear()
     for asked, members in ((None, "test"), ("train", "train"), ("test", "test")):
         given = evaluate.evaluate(load_task("pick_mugs"), object, 1, workers=1, shapes=asked)[0]
-        assert (given["split"], given["shapes"]) == ("test", members)
+        assert (given.split, given.shapes) == ("test", members)
     evaluate._scene.cache_clear()
 
 

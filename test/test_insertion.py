@@ -112,7 +112,7 @@ def test_the_papers_shaft_has_the_yaw_of_the_rollout_itself():
             turned.append(turn)
     assert np.ptp(np.degrees(turned)) > 15.0
     scene.task = dataclasses.replace(scene.task, symmetry=(1, 1, 0))
-    assert abs(scene.displacement()[3]) < 1e-6
+    assert abs(scene.displacement()[3]) < 5e-4 < 0.01 * motion.ROTATION_SCALE  # what the tilt in the hand leaves
     scene.close()
 
 

@@ -267,7 +267,7 @@ for name in ("rclpy", "sensor_msgs", "std_msgs", "kovis_msgs", "cv_bridge"):
 from pathlib import Path
 from kovis_ros import bags, method
 from kovis_ros.method.config import load_task
-from test_bags import make_bag
+from made_bag import make_bag
 assert load_task("pick_mug").name == "pick_mug"
 assert bags.info(make_bag(Path(sys.argv[2]))).samples == 18
 assert bags.__file__.startswith(sys.argv[1]), bags.__file__
@@ -282,7 +282,7 @@ def test_pip_gives_bags_without_ros(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "pip", "install", *options, tmp_path / "source"], check=True)
     site = next((tmp_path / "prefix").glob("lib/python3*/site-packages"))
     (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_bags.py").write_bytes((ROOT / "test" / "test_bags.py").read_bytes())
+    (tmp_path / "tests" / "made_bag.py").write_bytes((ROOT / "test" / "made_bag.py").read_bytes())
     environment = dict(os.environ) | {"PYTHONPATH": f"{site}{os.pathsep}{tmp_path / 'tests'}"}
     command = [sys.executable, "-c", PIP_CHECK, str(tmp_path / "prefix"), str(tmp_path / "bag")]
     answer = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

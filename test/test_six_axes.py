@@ -13,7 +13,7 @@ from kovis_ros import bags  # noqa: E402
 from kovis_ros.method import geometry, motion  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_sim import rollouts, starts  # noqa: E402
-from kovis_sim.evaluate import run_trial  # noqa: E402
+from kovis_sim.closed_loop import run_trial  # noqa: E402
 from kovis_sim.scene import Scene  # noqa: E402
 
 DEGREE = np.pi / 180.0

@@ -19,7 +19,7 @@ from oracle import Oracle
 from kovis_ros.method import geometry, metrics, motion
 from kovis_ros.method.config import ConfigError, load_task
 from kovis_ros.method.plain_arrays import packed, unpacked
-from kovis_sim import camera, evaluate, hand
+from kovis_sim import camera, closed_loop, hand
 from kovis_sim.scene import Scene
 from kovis_sim.studies import STUDIES, curves, keypoints, rows
 from kovis_sim.studies import anchoring as anchoring_study
@@ -186,9 +186,9 @@ def test_late_images_come_late(scene: Scene) -> None:
     """Four periods of 50 ms before the first image: the arm stands so long, and is slower after it."""
     scene.reset(3)
     start = scene.world_T_tcp
-    usual = evaluate.servo(scene, Oracle(scene), 3, complete=False)
+    usual = closed_loop.servo(scene, Oracle(scene), 3, complete=False)
     scene.put(start)
-    late = evaluate.servo(scene, Oracle(scene), 3, complete=False, late=4)
+    late = closed_loop.servo(scene, Oracle(scene), 3, complete=False, late=4)
     assert usual.converged and late.steps >= usual.steps + 4
     moved = [np.linalg.norm(trial.errors[4] - trial.errors[0]) for trial in (usual, late)]
     assert moved[0] > 1e-3 and moved[1] < 1e-6
@@ -233,24 +233,34 @@ def test_rows_go_on_where_they_stopped(tmp_path: Path) -> None:
     found = rows.collect(again, 5, ledger, {"seed": 1}, workers=1)
     assert again.made == [2, 3, 4] and found[:3] == first
     assert [row["square"] for row in found] == [0, 1, 4, 9, 16]
-    with pytest.raises(rows.StudyError, match="other settings or weights: delete it"):
+    with pytest.raises(rows.StudyError, match="other settings, weights or code: delete it"):
         rows.collect(Square(), 5, ledger, {"seed": 2}, workers=1)
 
 
-def test_workers_of_a_killed_study_end(tmp_path: Path) -> None:
-    """They must not outlive their parent: a study that is started again would find the cores taken."""
-    script = f"""
-import os, sys, time
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "test")!r}]
-from kovis_sim.studies import rows
+OF_A_STUDY = """
+from kovis_sim import workers
 from test_studies import slow
 if __name__ == "__main__":
-    for row in rows.made(slow, range(2), 2):
+    for row in workers.made(slow, range(2), 2):
         os.kill(os.getpid(), 9)
 """
-    path = tmp_path / "study.py"
-    path.write_text(script)
-    subprocess.run([sys.executable, str(path)], capture_output=True, timeout=60.0)  # until nobody holds its output
+OF_AN_EVALUATION = """
+from kovis_ros.method.config import load_task
+from kovis_sim.evaluate import evaluate
+def load():
+    os.kill(os.getppid(), 9)
+    time.sleep(3600.0)
+if __name__ == "__main__":
+    evaluate(load_task("pick_mug"), load, 2, workers=2)
+"""
+
+
+@pytest.mark.parametrize("script", [OF_A_STUDY, OF_AN_EVALUATION], ids=["study", "evaluation"])
+def test_workers_of_a_killed_parent_end(tmp_path: Path, script: str) -> None:
+    """They must not outlive their parent: what is started again would find the cores taken."""
+    path = tmp_path / "script.py"
+    path.write_text(f"import os, sys, time\nsys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'test')!r}]\n{script}")
+    subprocess.run([sys.executable, str(path)], capture_output=True, timeout=180.0)  # until nobody holds its output
 
 
 def slow(index: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from ur_cell import ROOT, Cell, new_address
+from ur_cell import HOME, ROOT, Cell, new_address
 
 pytest.importorskip("rclpy", reason="no ROS 2: run make setup")
 pytest.importorskip("rtde_control", reason="ur_rtde is not installed: pip install 'kovis_ros[ur]'")
@@ -36,7 +36,6 @@ from kovis_ros.method.kinematics import forward  # noqa: E402
 pytestmark = pytest.mark.ros
 DOMAIN = 1 + (os.getpid() * 7) % 100
 TCP, TCP_READ = 0.16, "TCP [m, rotation vector]"
-HOME = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)
 STALE_S, AFTER_STALE_S, AFTER_KILL_S = 0.1, 0.15, 0.25
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from kovis_sim.shared_state import SharedState
 
 ROOT = Path(__file__).resolve().parents[1]
+HOME = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)  # joints [rad]
 _NUMBERS = itertools.count(1)
 FAULT_PORT = 30100
 

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
             f"{row.name:<54} {row.value:8.3g} / {row.reference:<6.3g} = {row.ratio:6.2f}  {row.bar:<14} {row.verdict}"
         )
     figures = {"task": task.name, "processor": processor, "rows": [row._asdict() for row in rows]}
-    cli.save_json(args.json, {"command": f"kovis bench {task.name}", **figures})
+    cli.save_json(args.json, {"command": args.typed, **figures})
     return 0 if all(row.met is not False for row in rows) else 1
 
 

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from kovis_ros.method.config import load_task
     from kovis_ros.method.policy import ServoPolicy
     from kovis_sim import path_tracer
+    from kovis_sim.closed_loop import plain
     from kovis_sim.evaluate import evaluate, summarise
 
     cli.at_least(1, trials=args.trials, samples=args.samples)
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         )
     summary = summarise(task, trials)
     print(report(summary))
-    rows = [{key: value for key, value in trial._asdict().items() if key != "errors"} for trial in trials]
+    rows = [plain(trial) for trial in trials]
     drawn = {"seed": args.seed, "split": args.split, "shapes": shapes, "renderer": args.renderer, "samples": samples}
     drawn["trained_on"] = policy.task.name
     cli.save_json(args.json, {**summary, **drawn, "rows": rows})
@@ -84,6 +85,7 @@ def report(summary: dict[str, Any]) -> str:
     position, rotation = summary["position_error_m"], summary["rotation_error_rad"]
     tilt, steps, time = summary["tilt_rad"], summary["steps"], summary["time_s"]
     degrees, percent = 57.29577951308232, 100.0 * summary["success_rate"]
+    failed = [f"seed {trial['seed']:<10}    {trial['cause']}" for trial in summary["failed"]]
     return "\n".join(
         [
             f"task success       {percent:.1f} % of {summary['trials']} (95 %: {low:.1f}-{high:.1f})",
@@ -96,5 +98,6 @@ def report(summary: dict[str, Any]) -> str:
             f"tilt               median {degrees * tilt['median']:.2f} deg (axes that are not commanded)",
             f"steps              median {steps['median']:.0f}, p90 {steps['p90']:.0f}",
             f"time               median {time['median']:.1f} s, p90 {time['p90']:.1f} s",
+            *failed,
         ]
     )

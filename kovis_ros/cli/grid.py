@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         if name not in known:
             raise ConfigError(f"cell {name!r} is unknown: choose from {', '.join(known)}")
     wanted = [known[name] for name in args.cells or known]
-    grid = Grid(settings, Places(Results(args.results), args.work), args.workers, args.threads)
+    grid = Grid(settings, Places(Results(args.results), args.work), args.workers, args.threads, args.typed)
     for number, cell in enumerate(wanted, 1):
         print(f"[{number}/{len(wanted)}] {cell.servo.name}: {grid.state(cell)}", flush=True)
         if not args.list:

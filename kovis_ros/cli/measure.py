@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kovis_ros import cli
-
-if TYPE_CHECKING:
-    from kovis_sim.studies.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis measure`."""
-    parser.add_argument("task", help="name of a task")
-    known = "keypoints (Table I), anchoring (II), success (III), views (Figure 7), trajectories (8), curves"
+    parser.add_argument("task", help="name of a task, or its YAML file")
+    known = "keypoints (Table I), anchoring (II), success and path (III), views (Figure 7), trajectories (8), curves"
     parser.add_argument("--studies", nargs="+", metavar="STUDY", help=f"{known} (default: all)")
     parser.add_argument("--checkpoint", help="a .safetensors file to measure as the shipped one of the task")
     cli.add_other_task(parser)
-    parser.add_argument("--trials", type=int, help="trials of success and of curves (default: those of the settings)")
+    parser.add_argument("--trials", type=int, help="trials of success (default: those of the settings)")
     add_places(parser, "runs/measure")
 
 
@@ -39,18 +34,21 @@ def run(args: argparse.Namespace) -> int:
     from kovis_ros.method.config import load_task
     from kovis_ros.method.policy import ServoPolicy
     from kovis_ros.report.results import Results, shipped
-    from kovis_sim.studies.settings import load
+    from kovis_sim import path_tracer
+    from kovis_sim.studies.settings import for_shipped, load
 
     cli.at_least(1, trials=args.trials)
     cli.at_least(0, workers=args.workers)
     names, task = chosen(args.studies), load_task(args.task)
-    settings = shortened(load(args.settings), args.trials)
+    settings = for_shipped(load(args.settings), args.trials)
     path = checkpoint.find(args.checkpoint or task.name)
     policy = ServoPolicy.load(path)
     cli.expect(policy, task, args.other_task)
+    if "path" in names:
+        path_tracer.engine()  # a missing Mitsuba is told now, not after hours
     places = Places(Results(args.results), args.work)
     servo = shipped(task.name, policy.task.name)
-    measure(servo, task, weights(path, "shipped"), names, settings, places, command(args), args.workers)
+    measure(servo, task, weights(path, "shipped"), names, settings, places, args.typed, args.workers)
     cli.save_json(args.json, {name: places.results.figures(servo, name) for name in names})
     return 0
 
@@ -64,22 +62,3 @@ def chosen(names: list[str] | None) -> list[str]:
         if name not in STUDIES:
             raise ConfigError(f"study {name!r} is unknown: choose from {', '.join(STUDIES)}")
     return names or list(STUDIES)
-
-
-def shortened(settings: Settings, trials: int | None) -> Settings:
-    """The settings with another number of trials."""
-    if trials is None:
-        return settings
-    success, curves = (dataclasses.replace(part, trials=trials) for part in (settings.success, settings.curves))
-    return dataclasses.replace(settings, success=success, curves=curves)
-
-
-def command(args: argparse.Namespace) -> str:
-    """The command that measures this again."""
-    words = ["kovis", "measure", args.task]
-    words += ["--studies", *args.studies] if args.studies else []
-    for name in ("checkpoint", "trials", "settings"):
-        value = getattr(args, name)
-        words += [f"--{name}", str(value)] if value is not None else []
-    words += ["--other-task"] if args.other_task else []
-    return " ".join(words)

@@ -100,7 +100,7 @@ class AppearanceConfig:
     ambient: Range = (0.3, 0.8)
     diffuse: Range = (0.2, 0.9)
     specular: Range = (0.0, 0.5)
-    light_elevation_deg: Range = (25.0, 90.0)
+    light_elevation_deg: Range = (25.0, 80.0)  # evaluation has the 10 deg below and above
     shadow_probability: float = 0.7
     texture_probability: float = 0.6
     background_probability: float = 0.9

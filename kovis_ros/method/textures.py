@@ -1,4 +1,4 @@
-"""A pool of procedural grey textures for training: noise, gradients, stripes, checks, patches and cells."""
+"""A pool of procedural grey textures for training: noise, gradients, stripes, checks and patches."""
 
 from __future__ import annotations
 
@@ -65,16 +65,7 @@ def patches(rng: np.random.Generator, size: int) -> Float:
     return image
 
 
-def cells(rng: np.random.Generator, size: int) -> Float:
-    """Flat or shaded regions about random seeds (Voronoi)."""
-    y, x = np.mgrid[:size, :size]
-    seeds = rng.uniform(0.0, size, (int(rng.integers(5, 40)), 2))
-    distance = np.stack([(y - a) ** 2 + (x - b) ** 2 for a, b in seeds])
-    nearest = distance.argmin(0)
-    return np.asarray(rng.random(len(seeds))[nearest] + rng.uniform(0.0, 0.02) * np.sqrt(distance.min(0)))
-
-
-KINDS = (fractal, fractal, stripes, checks, gradient, patches, patches, cells)
+KINDS = (fractal, fractal, stripes, checks, gradient, patches, patches)
 
 
 def pool(rng: np.random.Generator, count: int, size: int) -> NDArray[np.uint8]:

@@ -182,7 +182,7 @@ def fault_of(keypoints: StereoKeypoints) -> tuple[str, str] | None:
 def main() -> None:
     """Executable ``keypoint``."""
     scheduling.give_way()
-    sys.exit(spin.main(KeypointNode, executor=spin.frugal))
+    sys.exit(spin.main(KeypointNode))
 
 
 if __name__ == "__main__":

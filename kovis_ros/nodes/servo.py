@@ -241,7 +241,7 @@ class ServoNode(Node):
 
 def main() -> None:
     """Executable ``servo``."""
-    sys.exit(spin.main(ServoNode, executor=spin.frugal))
+    sys.exit(spin.main(ServoNode))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ def main(
     make: Callable[[], Node],
     arguments: Sequence[str] | None = None,
     switch_interval_s: float = 0.001,
-    executor: Callable[[], Executor] = SingleThreadedExecutor,
 ) -> int:
     """Run the node that ``make`` gives until SIGINT or SIGTERM; returns the exit code.
 
@@ -50,7 +49,7 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, frame: stopping.append(received))
     try:
-        return _run(make, stopping, executor)
+        return _run(make, stopping)
     finally:
         rclpy.try_shutdown()
 
@@ -69,12 +68,12 @@ def frugal(context: Context | None = None) -> Executor:
     return EventsExecutor(context=context)
 
 
-def _run(make: Callable[[], Node], stopping: list[int], make_executor: Callable[[], Executor]) -> int:
+def _run(make: Callable[[], Node], stopping: list[int]) -> int:
     try:
         node = make()
     except Exception as error:
         return explain(error)
-    executor = make_executor()
+    executor = frugal()
     executor.add_node(node)
     try:
         return _spin(executor, node, stopping)

@@ -207,7 +207,7 @@ class StereoCameraNode(Node):
 
 def main() -> None:
     """Executable ``stereo_camera``."""
-    sys.exit(spin.main(StereoCameraNode, executor=spin.frugal))
+    sys.exit(spin.main(StereoCameraNode))
 
 
 if __name__ == "__main__":

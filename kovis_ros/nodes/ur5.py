@@ -210,7 +210,7 @@ class Ur5Node(Node):  # type: ignore[misc]
 def main() -> NoReturn:
     """Entry point of the executable ``ur5``."""
     scheduling.run_soon()
-    code = spin.main(Ur5Node, executor=spin.frugal)
+    code = spin.main(Ur5Node)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # the vendor library's destructors wait for seconds, and there is nothing left to do

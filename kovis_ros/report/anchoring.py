@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kovis_ros.report import paper
 from kovis_ros.report.keypoints import SHIPPED_TITLE, servos
 from kovis_ros.report.results import Results, Servo
-from kovis_ros.report.tables import MISSING, Record, Table, select
+from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, select
 
 PAPER_MAGNITUDES = {0.005: 2.5, 0.010: 5.0, 0.015: 7.5}  # m, deg
 
@@ -25,6 +25,7 @@ def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Reco
             line |= {"rotation_deg": step["rotation_deg"], "direction": step["direction"], "speed": step["speed"]}
             line |= {"speed_minus_floor": step["speed"] - step["speed_floor"], "speed_floor": step["speed_floor"]}
             line |= {"images": found["images"], "axes": " ".join(found["axes"])}
+            line |= {"left_out": found["left_out"], "other_weights": results.foreign(servo, "anchoring")}
             pair = printed(servo, step["position_m"])
             lines.append(line | ({"paper_direction": pair[0], "paper_speed": pair[1]} if pair else {}))
     return lines
@@ -61,13 +62,18 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     means, counted = ["average"], ["images; axes"]
     for servo in columns:
         own = select(lines, servo=servo.name)
-        means.append(entry([average(own)] if own else []))
-        counted.append(f"{own[0]['images']}; {own[0]['axes']}" if own else MISSING)
+        means.append(entry([own[0] | average(own)] if own else []))
+        counted.append(counts(own[0]) if own else MISSING)
         if servo.keypoints:
             pair = paper.ANCHORING_AVERAGE.get(task, {}).get(servo.adex)
             means.append(f"({pair[0]:.3f}, {pair[1]:.3f})" if pair else "")
             counted.append("x y z rz" if pair else "")
     return [*body, means, counted]
+
+
+def counts(line: Record) -> str:
+    """Images and axes, and roll-outs that gave none."""
+    return f"{line['images']}; {line['axes']}{left_out(line['left_out'], 'roll-outs left out')}"
 
 
 def average(lines: Sequence[Record]) -> Record:
@@ -80,4 +86,4 @@ def entry(lines: Sequence[Record]) -> str:
     """Direction, speed, and speed over its floor."""
     if not lines:
         return MISSING
-    return "({direction:.3f}, {speed:.3f}; {speed_minus_floor:.3f})".format(**lines[0])
+    return marked("({direction:.3f}, {speed:.3f}; {speed_minus_floor:.3f})".format(**lines[0]), lines[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kovis_ros.method.metrics import difference
-from kovis_ros.report import paper, success
+from kovis_ros.report import paper, success, targets
 from kovis_ros.report.results import Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, percent, select
 
@@ -17,7 +17,6 @@ PAIRS = {
     "each on what it was made for": ((FAMILY, FAMILY), (SINGLE, SINGLE)),
 }  # (trained on, measured on) of the family's servo and of the single mug's
 SERVOS = [shipped(task, trained) for task in (FAMILY, SINGLE) for trained in (FAMILY, SINGLE)]
-DEGREES = 57.29577951308232
 
 
 def records(results: Results) -> list[Record]:
@@ -25,7 +24,7 @@ def records(results: Results) -> list[Record]:
     lines = []
     for servo in SERVOS:
         if found := results.figures(servo, "success"):
-            line = success.record(servo, "success", found)
+            line = success.record(servo, "success", found) | {"other_weights": results.foreign(servo, "success")}
             lines.append(line | {"trained_on": servo.trained_on or servo.task, "mugs": MUGS[servo.task]})
     return lines
 
@@ -49,7 +48,10 @@ def row(lines: Sequence[Record], trained: str, task: str) -> list[str]:
         return [*head, *[MISSING] * 4]
     found = own[0]
     shares = [percent(found["aligned_rate"], 1), percent(found["false_converged_rate"], 1)]
-    position_mm, rotation_deg = 1e3 * found["position_error_median_m"], DEGREES * found["rotation_error_median_rad"]
+    position_mm, rotation_deg = (
+        1e3 * found["position_error_median_m"],
+        targets.DEGREES * found["rotation_error_median_rad"],
+    )
     return [*head, success.shown(found), *shares, f"{position_mm:.2f} mm, {rotation_deg:.2f} deg"]
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kovis_ros.method.metrics import wilson
 from kovis_ros.report import figures, paper
 from kovis_ros.report.results import Results, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, percent, select
+from kovis_ros.report.tables import DOES_NOT_APPLY, MISSING, Record, Table, left_out, marked, percent, select
 
 
 class Condition(NamedTuple):
@@ -33,39 +33,47 @@ def records(results: Results, tasks: Sequence[str]) -> list[Record]:
     lines = []
     for task in tasks:
         found = results.figures(shipped(task), "curves")
-        for name, bins in found["curves"].items() if found else ():
+        for condition, bins in found["curves"].items() if found else ():
             for part in bins:
                 low, high = wilson(part["successes"], part["trials"])
-                line = Record(task=task, condition=name, low=part["low"], high=part["high"])
-                line |= {"trials": part["trials"], "successes": part["successes"]}
+                line = Record(task=task, condition=condition, low=part["low"], high=part["high"])
+                line |= {name: part[name] for name in ("trials", "successes", "no_start")}
+                line |= {"other_weights": results.foreign(shipped(task), "curves")}
                 lines.append(line | {"wilson_low": low, "wilson_high": high})
     return lines
 
 
 def tables(lines: Sequence[Record], tasks: Sequence[str]) -> list[Table]:
     """One table a condition, a column a task."""
-    return [table(select(lines, condition=name), name, tasks) for name in CONDITIONS]
+    return [table(lines, name, tasks) for name in CONDITIONS]
 
 
 def table(lines: Sequence[Record], name: str, tasks: Sequence[str]) -> Table:
     """Bins downwards, tasks across."""
     label, scale = CONDITIONS[name]
-    rows = []
-    for low, high in sorted({(line["low"], line["high"]) for line in lines}):
+    own, rows = select(lines, condition=name), []
+    for low, high in sorted({(line["low"], line["high"]) for line in own}):
         place = f"{scale * (low + high) / 2:.0f}" if name == "latency_s" else f"{scale * low:.3g} to {scale * high:.3g}"
-        rows.append([place, *(cell(select(lines, task=task, low=low, high=high)) for task in tasks)])
-    return Table(f"Success against {label}", [label, *map(paper.title, tasks)], rows or [["", *[MISSING] * len(tasks)]])
+        bins = {task: select(own, task=task, low=low, high=high) for task in tasks}
+        rows.append([place, *(cell(bins[task][0]) if bins[task] else absent(lines, task, name) for task in tasks)])
+    header = [label, *map(paper.title, tasks)]
+    return Table(f"Success against {label}", header, rows or [["", *(absent(lines, task, name) for task in tasks)]])
 
 
-def cell(lines: Sequence[Record]) -> str:
-    """Rate, interval and trials of one bin."""
-    if not lines:
-        return MISSING
-    part = lines[0]
+def absent(lines: Sequence[Record], task: str, name: str) -> str:
+    """Why a task has no bin of a condition: it was not run, or it has nothing that this condition could push."""
+    measured = {line["condition"] for line in select(lines, task=task)}
+    return DOES_NOT_APPLY if measured and name not in measured else MISSING
+
+
+def cell(part: Record) -> str:
+    """Rate, interval and trials of one bin, and those without a free start beside it."""
+    lost = left_out(part["no_start"], "without a start")
     if not part["trials"]:
-        return "no trial"
+        return marked(f"no trial{lost}", part)
     low, high = 100.0 * part["wilson_low"], 100.0 * part["wilson_high"]
-    return f"{percent(part['successes'] / part['trials'])} ({low:.0f}-{high:.0f}) of {part['trials']}"
+    text = f"{percent(part['successes'] / part['trials'])} ({low:.0f}-{high:.0f}) of {part['trials']}"
+    return marked(text + lost, part)
 
 
 def draw(path: Path, lines: Sequence[Record], tasks: Sequence[str]) -> None:
@@ -82,7 +90,8 @@ def draw(path: Path, lines: Sequence[Record], tasks: Sequence[str]) -> None:
             above = [line["wilson_high"] - rate for rate, line in zip(rates, bins, strict=True)]
             axis.errorbar(places, rates, [below, above], marker="o", markersize=3, capsize=2, linewidth=1)
             axis.set(xlabel=label, ylim=(-0.03, 1.03))
-            axis.set_title(paper.title(task) + ("" if bins else f": {MISSING}"), fontsize=8)
+            title = marked(paper.title(task), bins[0]) if bins else f"{paper.title(task)}: {absent(lines, task, name)}"
+            axis.set_title(title, fontsize=8)
             axis.grid(alpha=0.3)
         row[0].set_ylabel("success")
     figure.savefig(path)

@@ -11,7 +11,7 @@ import numpy as np
 from kovis_ros.method.plain_arrays import unpacked
 from kovis_ros.report import paper
 from kovis_ros.report.results import Results, shipped
-from kovis_ros.report.tables import MISSING
+from kovis_ros.report.tables import MISSING, Table, left_out, marked
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 VIEWS = 4  # pictures of a task in each of its two rows
@@ -34,13 +34,12 @@ def figure_7(path: Path, results: Results, tasks: Sequence[str]) -> None:
         axis.set_axis_off()
     for number, task in enumerate(tasks):
         top, bottom = axes[2 * number], axes[2 * number + 1]
+        top[0].set_title(title(results, task, "views"), fontsize=8)
         found = results.figures(shipped(task), "views")
         if found is None:
-            top[0].set_title(f"{paper.title(task)}: {MISSING}", fontsize=8)
             continue
         first, *others = found["views"]
         networks(top, first)
-        top[0].set_title(paper.title(task), fontsize=8)
         for axis, view in zip(bottom, others, strict=False):
             overlay(axis, view)
     figure.savefig(path)
@@ -75,7 +74,7 @@ def figure_8(path: Path, results: Results, tasks: Sequence[str]) -> None:
     columns = max((len(found["axes"]) for found in stored.values() if found), default=4)
     figure, axes = sheet(len(tasks), columns, 2.4)
     for row, (task, found) in zip(axes, stored.items(), strict=True):
-        row[0].set_title(paper.title(task) + ("" if found else f": {MISSING}"), fontsize=8)
+        row[0].set_title(title(results, task, "trajectories"), fontsize=8)
         for axis in row[len(found["axes"]) if found else 0 :]:
             axis.set_axis_off()
         if found:
@@ -95,3 +94,28 @@ def trajectories(row: Sequence[Any], found: dict[str, Any]) -> None:
         row[column].axhline(0.0, color="black", linewidth=0.6)
         row[column].set(xlabel="normalised time", ylabel=f"{name} [deg]" if turning else f"{name} [mm]")
         row[column].grid(alpha=0.3)
+
+
+def times(results: Results, tasks: Sequence[str]) -> Table:
+    """How long the trajectories that converged took, beside the paper's."""
+    rows = [[paper.title(task), *took(results, task), f"about {paper.TRAJECTORY_S:.0f} s"] for task in tasks]
+    return Table("Time of a trajectory", ["task", "median", "converged", "paper"], rows)
+
+
+def took(results: Results, task: str) -> list[str]:
+    """Median time of a task, and how many trajectories it is of."""
+    found = results.figures(shipped(task), "trajectories")
+    if found is None:
+        return [MISSING, MISSING]
+    known = {"other_weights": results.foreign(shipped(task), "trajectories")}
+    seconds = [trial["time_s"] for trial in found["trajectories"] if trial["converged"]]
+    median = f"{np.median(seconds):.1f} s" if seconds else "none"
+    counts = f"{len(seconds)} of {len(found['trajectories'])}{left_out(found['left_out'], 'left out')}"
+    return [marked(median, known), counts]
+
+
+def title(results: Results, task: str, study: str) -> str:
+    """Name of a task over what was found, or that nothing was."""
+    if results.figures(shipped(task), study) is None:
+        return f"{paper.title(task)}: {MISSING}"
+    return marked(paper.title(task), {"other_weights": results.foreign(shipped(task), study)})

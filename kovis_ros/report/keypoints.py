@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kovis_ros.report import paper
 from kovis_ros.report.results import Results, Servo, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, select
+from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, select
 
 KINDS = ("background", "texture", "lighting", "all")
 SHIPPED_TITLE = "shipped servo"
@@ -30,6 +30,7 @@ def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Reco
             line = Record(task=servo.task, servo=servo.name, perturbation=kind)
             line |= {"location_percent": 100.0 * change["location"], "confidence_percent": 100.0 * change["confidence"]}
             line |= {"dead": change["dead"], "keypoints": found["keypoints"], "images": found["images"]}
+            line |= {"left_out": found["left_out"], "other_weights": results.foreign(servo, "keypoints")}
             lines.append(line | printed(servo, kind))
     return lines
 
@@ -64,8 +65,8 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     average_row, counted = ["average"], ["dead of keypoints; images"]
     for servo in columns:
         own = select(lines, servo=servo.name)
-        average_row.append(f"{average(own):.2f}" if own else MISSING)
-        counted.append(f"{own[0]['dead']} of {own[0]['keypoints']}; {own[0]['images']}" if own else MISSING)
+        average_row.append(marked(f"{average(own):.2f}", own[0]) if own else MISSING)
+        counted.append(counts(own[0]) if own else MISSING)
         if servo.keypoints:
             value = paper.KEYPOINTS_AVERAGE.get(task, {}).get(servo.adex)
             average_row.append(f"{value:.2f}" if value is not None else "")
@@ -73,11 +74,16 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     return [*body, average_row, counted]
 
 
+def counts(line: Record) -> str:
+    """Dead keypoints of all, and images."""
+    return f"{line['dead']} of {line['keypoints']}; {line['images']}{left_out(line['left_out'], 'left out')}"
+
+
 def entry(lines: Sequence[Record]) -> str:
     """Location and confidence as the paper prints them."""
     if not lines:
         return MISSING
-    return f"({lines[0]['location_percent']:.2f}, {lines[0]['confidence_percent']:.2f})"
+    return marked("({location_percent:.2f}, {confidence_percent:.2f})".format(**lines[0]), lines[0])
 
 
 def average(lines: Sequence[Record]) -> float:

@@ -77,6 +77,8 @@ ANCHORING_AVERAGE[TURNED_SHAFT] = ANCHORING_AVERAGE["insert_shaft"]
 SUCCESS[TURNED_SHAFT] = {adex: {10: rates[10]} for adex, rates in SUCCESS["insert_shaft"].items()}
 TITLES = {TURNED_SHAFT: "Insert-Shaft, d = 4"}
 
+TRAJECTORY_S = 6.0  # Section IV: "each trajectory takes about 6 seconds to complete"
+
 
 def title(task: str) -> str:
     """Name of a task as the paper writes it."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kovis_ros.report import category, paper, speed, success
-from kovis_ros.report.page import KEYPOINTS, commands
+from kovis_ros.report import category, paper, speed, success, targets
+from kovis_ros.report.page import KEYPOINTS, commands, foreign
 from kovis_ros.report.results import ResultError, Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, markdown, percent, save, select
 
-DEGREES = 57.29577951308232
 BEGIN, END = "<!-- kovis report: begin -->", "<!-- kovis report: end -->"
 
 
@@ -29,11 +28,13 @@ def write(results: Results, readme: Path) -> None:
 
 
 def block(results: Results) -> str:
-    """Shipped servos, Table III, speed, and the commands behind them."""
+    """Shipped servos and their targets, Table III, speed, and the commands behind them."""
     tasks = paper.TASKS
     lines = success.records(results, paper.ROWS, KEYPOINTS)
     parts = [
+        *([f"{note}\n"] if (note := foreign(results, tasks)) else []),
         markdown(servos(lines, tasks)),
+        markdown(targets.table(lines, tasks)),
         markdown(success.table(lines, paper.ROWS, KEYPOINTS)),
         *map(markdown, category.tables(category.records(results))),
         markdown(speed.table(results)),
@@ -46,7 +47,7 @@ def servos(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
     """The shipped servos: one row a task."""
     header = ["shipped servo", "K", "Adex", "task success", "path-traced", "paper, real", "aligned"]
     title = "Closed loop, unseen seeds and looks, mount wrong by up to 10 mm and 5 deg"
-    return Table(title, [*header, "false convergence", "median error"], [row(lines, task) for task in tasks])
+    return Table(title, [*header, "false convergence", "median error", "tilt"], [row(lines, task) for task in tasks])
 
 
 def row(lines: Sequence[Record], task: str) -> list[str]:
@@ -56,9 +57,11 @@ def row(lines: Sequence[Record], task: str) -> list[str]:
     beside = f"{percent(rate)} of {paper.SUCCESS_RUNS}"
     own = select(lines, servo=servo.name, seen=success.STUDIES["success"])
     if not own:
-        return [paper.title(task), "", "", *rates, beside, *[MISSING] * 3]
+        return [paper.title(task), "", "", *rates, beside, *[MISSING] * 4]
     found = own[0]
-    position_mm, rotation_deg = 1e3 * found["position_error_median_m"], found["rotation_error_median_rad"] * DEGREES
+    position_mm = 1e3 * found["position_error_median_m"]
+    rotation_deg, tilt_deg = (targets.DEGREES * found[f"{name}_median_rad"] for name in ("rotation_error", "tilt"))
+    errors = [f"{position_mm:.2f} mm, {rotation_deg:.2f} deg", f"{tilt_deg:.2f} deg"]
     shares = [percent(found["aligned_rate"], 1), percent(found["false_converged_rate"], 1)]
     networks = [str(found["keypoints"]), percent(float(found["adex"]))]
-    return [paper.title(task), *networks, *rates, beside, *shares, f"{position_mm:.2f} mm, {rotation_deg:.2f} deg"]
+    return [paper.title(task), *networks, *rates, beside, *shares, *errors]

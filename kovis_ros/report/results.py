@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 SHIPPED = "shipped"
+STUDIES = ("keypoints", "anchoring", "success", "path", "views", "trajectories", "curves")
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # the shipped ones
 
 
 class ResultError(ValueError):
@@ -37,31 +40,47 @@ def shipped(task: str, trained_on: str = "") -> Servo:
 
 
 class Results:
-    """Read access to a folder of results."""
+    """Read access to a folder of results; ``weights``: folder of the shipped servos' weights."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, weights: Path = WEIGHTS) -> None:
+        self.folder, self.weights = folder, weights
 
     def path(self, servo: Servo, study: str) -> Path:
         """File of one result."""
         return self.folder / servo.name / f"{study}.json"
 
     def read(self, servo: Servo, study: str) -> dict[str, Any] | None:
-        """The whole file, None when it was not run; ResultError when it is damaged."""
-        return read(self.path(servo, study))
+        """The whole file, None when it was not run; ResultError when it is damaged or something else."""
+        path = self.path(servo, study)
+        data = read(path)
+        if data is not None and not {"command", "figures"} <= data.keys():
+            raise ResultError(f"result {path} is none of `kovis measure` or `kovis grid`: delete it and measure again")
+        return data
 
     def figures(self, servo: Servo, study: str) -> dict[str, Any] | None:
-        """What came out, None when it was not run; a file of `kovis evaluate --json` is all figures."""
+        """What came out, None when it was not run."""
         data = self.read(servo, study)
-        return None if data is None else data.get("figures", data)
+        return None if data is None else data["figures"]
 
     def command(self, servo: Servo, study: str) -> str | None:
-        """What measured it; a file of `kovis evaluate --json` names renderer, trials and seed instead."""
+        """What was typed to measure it."""
         data = self.read(servo, study)
-        if data is None or "command" in data:
-            return None if data is None else str(data["command"])
-        given = [f"--{name} {data[name]}" for name in ("renderer", "trials", "seed") if name in data]
-        return " ".join(["kovis evaluate", servo.task, *given])
+        return None if data is None else str(data["command"])
+
+    def foreign(self, servo: Servo, study: str) -> bool:
+        """Was a study measured with other weights than the servo's?
+
+        Those are the shipped file for a shipped servo, and for another one what its training left.
+        """
+        data = self.read(servo, study)
+        return data is not None and data.get("identity", {}).get("weights_sha256") != self._sha256(servo)
+
+    def _sha256(self, servo: Servo) -> str:
+        """Of a servo's weights; empty when there are none."""
+        if servo.keypoints:
+            return str((self.read(servo, "training") or {}).get("weights_sha256", ""))
+        path = self.weights / f"{servo.trained_on or servo.task}.safetensors"
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def read(path: Path) -> dict[str, Any] | None:

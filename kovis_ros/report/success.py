@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kovis_ros.method.metrics import wilson
 from kovis_ros.report import paper
 from kovis_ros.report.results import Results, Servo, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, percent, select
+from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, percent, select
 
 STUDIES = {"success": "complex backgrounds", "path": "path-traced"}
 
@@ -19,7 +19,8 @@ def records(results: Results, tasks: Sequence[str], keypoints: Sequence[int]) ->
     for servo in [*cells, *map(shipped, tasks)]:
         for study in STUDIES:
             if found := results.figures(servo, study):
-                lines.append(record(servo, study, found) | about(results, servo))
+                known = {"other_weights": results.foreign(servo, study), **about(results, servo, study)}
+                lines.append(record(servo, study, found) | known)
     return lines
 
 
@@ -34,14 +35,17 @@ def record(servo: Servo, study: str, found: Record) -> Record:
     line |= {"false_converged_rate": found["false_converged_rate"]}
     line |= {"position_error_median_m": found["position_error_m"]["median"]}
     line |= {"rotation_error_median_rad": found["rotation_error_rad"]["median"]}
+    line |= {"tilt_median_rad": found["tilt_rad"]["median"], "no_start": found["no_start"]}
     printed = paper.SUCCESS.get(servo.task, {}).get(servo.adex, {}).get(servo.keypoints)
     return line | ({} if printed is None or study != "success" else {"paper_success_rate": printed})
 
 
-def about(results: Results, servo: Servo) -> Record:
-    """Networks and training of a shipped servo, as its own trials name them."""
-    known = (results.read(servo, "success") or {}).get("servo", {})
-    return {name: known[name] for name in ("keypoints", "adex") if name in known} if not servo.keypoints else {}
+def about(results: Results, servo: Servo, study: str) -> Record:
+    """Networks, training and axes of a shipped servo, as its trials name them."""
+    known = (results.read(servo, study) or {}).get("servo", {})
+    if servo.keypoints or not known:
+        return {}
+    return {"keypoints": known["keypoints"], "adex": known["adex"], "axes": " ".join(known["axes"])}
 
 
 def table(lines: Sequence[Record], tasks: Sequence[str], keypoints: Sequence[int]) -> Table:
@@ -75,4 +79,5 @@ def rate_text(lines: Sequence[Record], servo: Servo, study: str = "success") -> 
 def shown(line: Record) -> str:
     """Rate, Wilson's interval and number of trials of one line."""
     low, high = 100.0 * line["wilson_low"], 100.0 * line["wilson_high"]
-    return f"{percent(line['success_rate'], 1)} ({low:.0f}-{high:.0f}) of {line['trials']}"
+    text = f"{percent(line['success_rate'], 1)} ({low:.0f}-{high:.0f}) of {line['trials']}"
+    return marked(text + left_out(line["no_start"], "without a start"), line)

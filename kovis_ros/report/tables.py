@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MISSING = "not run"
+MISSING, DOES_NOT_APPLY = "not run", "n/a"
+MARK = "†"  # of other weights, see ``Results.foreign``
 Record = dict[str, Any]  # a line of a CSV file
 
 
@@ -50,6 +51,16 @@ def comma_separated(records: Sequence[Record]) -> str:
 def percent(value: float, digits: int = 0) -> str:
     """0.974 as 97 %."""
     return f"{100.0 * value:.{digits}f} %"
+
+
+def marked(text: str, record: Record) -> str:
+    """The text, with a mark where it is of other weights than the servo's."""
+    return f"{text} {MARK}" if record.get("other_weights") else text
+
+
+def left_out(count: int, why: str) -> str:
+    """A remark on what a number does without; empty for none."""
+    return f"; {count} {why}" if count else ""
 
 
 def save(path: Path, text: str) -> None:

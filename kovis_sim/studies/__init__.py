@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kovis_ros.method.config import Task
+from kovis_ros.method.config import Task, to_dict
 from kovis_sim.studies import anchoring, curves, keypoints, success, trajectories, views
 from kovis_sim.studies.rows import Job, Row
 from kovis_sim.studies.settings import Settings
 
 
 class Study(NamedTuple):
-    """One table or figure; ``frozen`` gives the part of the settings that it follows, ``figures`` the rows' sum."""
+    """One table or figure; ``frozen`` gives the settings, as JSON, that it follows, ``figures`` the rows' sum."""
 
     about: str
-    frozen: Callable[[Settings], Any]
+    frozen: Callable[[Settings], dict[str, Any]]
     count: Callable[[Settings], int]
     job: Callable[[Task, str, Settings], Job]
     figures: Callable[[Task, Settings, list[Row]], dict[str, Any]]
@@ -27,26 +27,31 @@ class Study(NamedTuple):
 STUDIES = {
     "keypoints": Study(
         "Table I: keypoints under a changed picture",
-        lambda s: s.keypoints, lambda s: s.keypoints.images, keypoints.KeypointJob, keypoints.figures,
+        lambda s: to_dict(s.keypoints), lambda s: s.keypoints.images, keypoints.KeypointJob, keypoints.figures,
     ),
     "anchoring": Study(
         "Table II: predicted motions with the camera moved",
-        lambda s: s.anchoring, lambda s: s.anchoring.rollouts, anchoring.AnchoringJob, anchoring.figures,
+        lambda s: to_dict(s.anchoring), lambda s: s.anchoring.rollouts, anchoring.AnchoringJob, anchoring.figures,
     ),
     "success": Study(
         "Table III: task success under complex backgrounds",
-        lambda s: s.success, lambda s: s.success.trials, success.SuccessJob, success.figures,
+        success.frozen, lambda s: s.success.trials, success.SuccessJob, success.figures,
+    ),
+    "path": Study(
+        "Table III: the same trials, the first of them, on path-traced pictures",
+        success.frozen_path, lambda s: s.path.trials, success.PathJob, success.figures,
     ),
     "views": Study(
         "Figure 7: keypoints and reconstruction",
-        lambda s: s.views, lambda s: s.views.count, views.ViewJob, views.figures,
+        lambda s: to_dict(s.views), lambda s: s.views.count, views.ViewJob, views.figures,
     ),
     "trajectories": Study(
         "Figure 8: errors on the way to the goal",
-        lambda s: s.trajectories, lambda s: s.trajectories.count, trajectories.TrajectoryJob, trajectories.figures,
+        lambda s: to_dict(s.trajectories), lambda s: s.trajectories.count, trajectories.TrajectoryJob,
+        trajectories.figures,
     ),
     "curves": Study(
         "Success against mount error, start, offset in the hand and latency",
-        lambda s: s.curves, lambda s: s.curves.trials, curves.CurveJob, curves.figures,
+        lambda s: to_dict(s.curves), lambda s: s.curves.trials, curves.CurveJob, curves.figures,
     ),
 }  # fmt: skip

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from kovis_ros.method import geometry, kinematics, metrics, motion
 from kovis_ros.method.config import Task
+from kovis_ros.method.policy import ServoPolicy
 from kovis_sim import camera
 from kovis_sim.scene import Scene
 from kovis_sim.studies import rows
-from kovis_sim.studies.rows import Row
+from kovis_sim.studies.rows import Row, StudyError
 from kovis_sim.studies.settings import AnchoringConfig, Settings
 
 Array = NDArray[np.float64]
@@ -29,8 +30,12 @@ class AnchoringJob(NamedTuple):
 
     def __call__(self, index: int) -> Row:
         """Label and prediction (direction and speed) of each place, predictions by magnitude."""
+        scene, policy = rows.scene(self.task, "test"), rows.policy(self.checkpoint)
+        return rows.tried(index, lambda: self.row(scene, policy, index))
+
+    def row(self, scene: Scene, policy: ServoPolicy, index: int) -> Row:
+        """The row itself."""
         config, task = self.settings.anchoring, self.task
-        scene, policy = rows.scene(task, "test"), rows.policy(self.checkpoint)
         scene.rng = np.random.default_rng([config.seed, index])
         scene.place_target()
         wanted, predicted = [], []
@@ -85,15 +90,19 @@ def longest(task: Task, config: AnchoringConfig) -> float:
 
 
 def figures(task: Task, settings: Settings, found: list[Row]) -> dict[str, Any]:
-    """``metrics.Consistency`` by magnitude."""
+    """``metrics.Consistency`` by magnitude; roll-outs without a place are left out and counted."""
     config = settings.anchoring
-    wanted = np.concatenate([row["wanted"] for row in found])
-    predicted = np.concatenate([row["predicted"] for row in found])  # (N, magnitudes, d + 1)
+    good = [row for row in rows.usable(found) if row["wanted"]]
+    if not good:
+        raise StudyError(f"none of {len(found)} roll-outs has a place that touches nothing: check goal and held")
+    wanted = np.concatenate([row["wanted"] for row in good])
+    predicted = np.concatenate([row["predicted"] for row in good])  # (N, magnitudes, d + 1)
     magnitudes = [
         {"position_m": position, "rotation_deg": rotation, **losses(predicted[:, i], wanted)._asdict()}
         for i, (position, rotation) in enumerate(zip(config.position_error_m, config.rotation_error_deg, strict=True))
     ]
-    return {"rollouts": len(found), "images": len(wanted), "axes": list(task.axes), "magnitudes": magnitudes}
+    counts = {"rollouts": len(good), "left_out": len(found) - len(good), "images": len(wanted)}
+    return {**counts, "axes": list(task.axes), "magnitudes": magnitudes}
 
 
 def losses(predicted: Array, wanted: Array) -> metrics.Consistency:

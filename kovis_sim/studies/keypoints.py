@@ -30,10 +30,14 @@ class KeypointJob(NamedTuple):
 
     def __call__(self, index: int) -> Row:
         """Keypoints (2, K, 3) in network coordinates by perturbation, and ``none``."""
+        scene, policy = rows.scene(self.task, "test", sensor=False), rows.policy(self.checkpoint)
+        return rows.tried(index, lambda: self.row(scene, policy, index))
+
+    def row(self, scene: Scene, policy: ServoPolicy, index: int) -> Row:
+        """The row itself."""
         config, rng = self.settings.keypoints, np.random.default_rng([self.settings.keypoints.seed, index])
-        scene = rows.scene(self.task, "test", sensor=False)
         arrange(scene, rng)
-        policy, row = rows.policy(self.checkpoint), Row(index=index)
+        row = Row(index=index)
         for name, look in looks(config, self.task, rng).items():
             scene.dress(look, np.random.default_rng([config.seed, index, 1]))
             row[name] = seen(scene, policy).round(5).tolist()
@@ -75,6 +79,8 @@ def seen(scene: Scene, policy: ServoPolicy) -> NDArray[np.float64]:
 
 def figures(task: Task, settings: Settings, found: list[Row]) -> dict[str, Any]:
     """``metrics.Stability`` by perturbation."""
-    points = {name: np.concatenate([row[name] for row in found]) for name in ("none", *PERTURBATIONS)}
+    good = rows.usable(found)
+    points = {name: np.concatenate([row[name] for row in good]) for name in ("none", *PERTURBATIONS)}
     changes = {name: metrics.stability(points["none"], points[name])._asdict() for name in PERTURBATIONS}
-    return {"images": len(found), "keypoints": points["none"].shape[1], "changes": changes}
+    counts = {"images": len(good), "left_out": len(found) - len(good), "keypoints": points["none"].shape[1]}
+    return {**counts, "changes": changes}

@@ -1,23 +1,22 @@
-"""Rows of a study: one JSON object an index, made by several processes, each kept on disk as soon as it is there."""
+"""Rows of a study: one JSON object an index, each kept on disk as soon as it is there."""
 
 from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from kovis_ros.method.config import Task
+from kovis_ros.method.images import ImageError
 from kovis_ros.method.policy import ServoPolicy
 from kovis_sim.appearance import Split
+from kovis_sim.closed_loop import NO_START
+from kovis_sim.path_tracer import PathTracer
 from kovis_sim.scene import Scene
+from kovis_sim.workers import made
 
 Row = dict[str, Any]  # plain JSON
 Job = Callable[[int], Row]  # picklable
@@ -59,44 +58,32 @@ def begin(ledger: Path, settings: Any) -> list[Row]:
         return []
     lines = ledger.read_text().splitlines(keepends=True)
     if lines[0] != head:
-        raise StudyError(f"{ledger} has rows of other settings or weights: delete it, or give another --work")
+        raise StudyError(f"{ledger} has rows of other settings, weights or code: delete it, or give another --work")
     whole = lines if lines[-1].endswith("\n") else lines[:-1]
     os.truncate(ledger, len("".join(whole).encode()))  # never written anew: a kill would lose all rows
     return [json.loads(line) for line in whole[1:]]
 
 
-def made(job: Job, indices: Sequence[int], workers: int) -> Iterator[Row]:
-    """Rows in the order in which they are ready."""
-    if workers == 1:
-        yield from map(job, indices)
-        return
-    count = min(workers or os.cpu_count() or 1, max(len(indices), 1))
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
-        jobs = [pool.submit(job, index) for index in indices]
-        try:
-            for ready in as_completed(jobs):
-                yield ready.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def tried(index: int, make: Callable[[], Row]) -> Row:
+    """The row, or one that tells why there is none: no free start or place, or a picture that cannot be used."""
+    try:
+        return make()
+    except (*NO_START, ImageError) as error:
+        return Row(index=index, failed=str(error))
 
 
-def _begin_worker() -> None:
-    """One thread a worker; a worker ends when its parent has been killed."""
-    cv2.setNumThreads(1)
-    parent = parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+def usable(found: Sequence[Row]) -> list[Row]:
+    """Rows without those that failed; StudyError when none is left."""
+    good = [row for row in found if "failed" not in row]
+    if not good:
+        raise StudyError(f"none of {len(found)} rows can be used, the first because of: {found[0]['failed']}")
+    return good
 
 
 @lru_cache(maxsize=1)
-def scene(task: Task, split: Split, sensor: bool = True) -> Scene:
-    """The process's scene, set up once."""
-    return Scene(task, split=split, sensor=sensor)
+def scene(task: Task, split: Split, sensor: bool = True, samples: int = 0) -> Scene:
+    """The process's scene, set up once; ``samples``: paths a pixel of the path tracer, 0: PyBullet draws."""
+    return Scene(task, split=split, sensor=sensor, renderer=PathTracer(samples) if samples else None)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,9 +54,18 @@ class AnchoringConfig:
 class SuccessConfig:
     """Table III: closed-loop trials with unseen looks."""
 
-    trials: int = 100
+    trials: int = 100  # of a servo of the grid
+    shipped_trials: int = 400  # of a shipped one, as the targets want
     seed: int = 720_000
     background_probability: float = 1.0
+
+
+@dataclass(frozen=True)
+class PathConfig:
+    """Table III once more: the first trials of ``success``, seeds, backgrounds and all, drawn by the path tracer."""
+
+    trials: int = 50
+    samples: int = 36  # paths a pixel
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class GridConfig:
     keypoints: tuple[int, ...] = (5, 10, 16)
     adex: float = 0.5  # share of adversarial mini-batches where Adex is used
     samples: int = 12_000
-    epochs: int = 6
+    epochs: int = 4
     seed: int = 0
     tables: int = 10  # number of keypoints of the servos that Table I and II look at
     others: tuple[ServoConfig, ...] = ()  # more servos, each with and without Adex
@@ -118,6 +128,7 @@ class Settings:
     keypoints: KeypointConfig = KeypointConfig()
     anchoring: AnchoringConfig = AnchoringConfig()
     success: SuccessConfig = SuccessConfig()
+    path: PathConfig = PathConfig()
     curves: CurveConfig = CurveConfig()
     trajectories: TrajectoryConfig = TrajectoryConfig()
     views: ViewConfig = ViewConfig()
@@ -138,6 +149,12 @@ def load(path: Path | None = None) -> Settings:
     return settings
 
 
+def for_shipped(settings: Settings, trials: int | None = None) -> Settings:
+    """Settings of a shipped servo: ``success`` has more trials, or ``trials``."""
+    success = settings.success
+    return dataclasses.replace(settings, success=dataclasses.replace(success, trials=trials or success.shipped_trials))
+
+
 def check(settings: Settings, source: str) -> None:
     """ConfigError for a number that no study can work with."""
     least = {
@@ -145,6 +162,9 @@ def check(settings: Settings, source: str) -> None:
         "anchoring.rollouts": settings.anchoring.rollouts,
         "anchoring.steps": settings.anchoring.steps - 1,
         "success.trials": settings.success.trials,
+        "success.shipped_trials": settings.success.shipped_trials,
+        "path.trials": settings.path.trials,
+        "path.samples": settings.path.samples,
         "curves.trials": settings.curves.trials,
         "curves.bins": settings.curves.bins,
         "trajectories.count": settings.trajectories.count,

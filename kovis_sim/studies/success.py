@@ -1,18 +1,16 @@
-"""Table III: closed-loop trials with complex backgrounds, judged by the completion motion."""
+"""Table III: closed-loop trials with complex backgrounds, judged by the completion motion; drawn by either renderer."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from kovis_ros.method.config import Task
-from kovis_sim import evaluate
-from kovis_sim.evaluate import Trial
+from kovis_sim.closed_loop import Trial, plain, restored, run_trial
+from kovis_sim.evaluate import summarise
 from kovis_sim.studies import rows
 from kovis_sim.studies.rows import Row
-from kovis_sim.studies.settings import Settings
+from kovis_sim.studies.settings import Settings, SuccessConfig
 
 
 class SuccessJob(NamedTuple):
@@ -23,27 +21,49 @@ class SuccessJob(NamedTuple):
     settings: Settings
 
     def __call__(self, index: int) -> Row:
-        """``evaluate.Trial`` without the errors on the way."""
-        config = self.settings.success
-        looks = dataclasses.replace(self.task.appearance, background_probability=config.background_probability)
-        scene = rows.scene(dataclasses.replace(self.task, appearance=looks), "test")
-        trial = evaluate.run_trial(scene, rows.policy(self.checkpoint), config.seed + index)
-        return Row(index=index, trial=plain(trial))
+        """``Trial`` without the errors on the way."""
+        return trial(self.task, self.checkpoint, self.settings.success, index)
 
 
-def plain(trial: Trial) -> dict[str, Any]:
-    """A trial as JSON, without the errors on the way."""
-    values = {name: np.asarray(value).item() for name, value in trial._asdict().items() if name != "errors"}
-    return {name: round(value, 7) if isinstance(value, float) else value for name, value in values.items()}
+class PathJob(NamedTuple):
+    """The same trial on the path tracer's pictures."""
+
+    task: Task
+    checkpoint: str
+    settings: Settings
+
+    def __call__(self, index: int) -> Row:
+        """As ``SuccessJob``."""
+        return trial(self.task, self.checkpoint, self.settings.success, index, self.settings.path.samples)
 
 
-def restored(data: dict[str, Any]) -> Trial:
-    """The trial that ``plain`` made JSON of."""
-    return Trial(**data, errors=np.empty((0, 0), np.float32))
+def trial(task: Task, checkpoint: str, config: SuccessConfig, index: int, samples: int = 0) -> Row:
+    """A trial's row; ``samples``: paths a pixel of the path tracer, 0: PyBullet draws."""
+    looks = dataclasses.replace(task.appearance, background_probability=config.background_probability)
+    scene = rows.scene(dataclasses.replace(task, appearance=looks), "test", samples=samples)
+    found = run_trial(scene, rows.policy(checkpoint), config.seed + index)
+    return Row(index=index, trial=plain(found))
+
+
+def frozen(settings: Settings) -> dict[str, Any]:
+    """What the trials depend on."""
+    config = settings.success
+    return {"trials": config.trials, **drawn(config)}
+
+
+def frozen_path(settings: Settings) -> dict[str, Any]:
+    """What the path-traced trials depend on."""
+    config = settings.path
+    return {"trials": config.trials, "samples": config.samples, **drawn(settings.success)}
+
+
+def drawn(config: SuccessConfig) -> dict[str, Any]:
+    """What both draw their scenes from."""
+    return {"seed": config.seed, "background_probability": config.background_probability}
 
 
 def figures(task: Task, settings: Settings, found: list[Row]) -> dict[str, Any]:
     """What the trials come to, as `kovis evaluate` has it."""
-    trials = [restored(row["trial"]) for row in found]
+    trials: list[Trial] = [restored(row["trial"]) for row in found]
     counts = {"successes": sum(trial.success for trial in trials), "seed": settings.success.seed}
-    return {**evaluate.summarise(task, trials), **counts}
+    return {**summarise(task, trials), **counts}

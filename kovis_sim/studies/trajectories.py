@@ -8,7 +8,7 @@ import numpy as np
 
 from kovis_ros.method import motion
 from kovis_ros.method.config import Task
-from kovis_sim import evaluate
+from kovis_sim.closed_loop import run_trial
 from kovis_sim.studies import rows
 from kovis_sim.studies.rows import Row
 from kovis_sim.studies.settings import Settings
@@ -24,7 +24,9 @@ class TrajectoryJob(NamedTuple):
     def __call__(self, index: int) -> Row:
         """Errors (steps + 1, d) in metres and radians."""
         scene, policy = rows.scene(self.task, "test"), rows.policy(self.checkpoint)
-        trial = evaluate.run_trial(scene, policy, self.settings.trajectories.seed + index, complete=False)
+        trial = run_trial(scene, policy, self.settings.trajectories.seed + index, complete=False)
+        if not trial.begun:
+            return Row(index=index, failed=trial.failed)
         turning = np.array([i >= 3 for i in motion.axis_indices(self.task.axes)])
         errors = trial.errors.astype(float) / np.where(turning, motion.ROTATION_SCALE, 1.0)
         return Row(
@@ -34,4 +36,5 @@ class TrajectoryJob(NamedTuple):
 
 def figures(task: Task, settings: Settings, found: list[Row]) -> dict[str, Any]:
     """The trajectories themselves."""
-    return {"axes": list(task.axes), "trajectories": found}
+    good = rows.usable(found)
+    return {"axes": list(task.axes), "trajectories": good, "left_out": len(found) - len(good)}

@@ -8,6 +8,8 @@ import numpy as np
 
 from kovis_ros.method.config import Task
 from kovis_ros.method.plain_arrays import packed
+from kovis_ros.method.policy import ServoPolicy
+from kovis_sim.scene import Scene
 from kovis_sim.studies import keypoints, rows
 from kovis_sim.studies.rows import Row
 from kovis_sim.studies.settings import Settings
@@ -22,8 +24,12 @@ class ViewJob(NamedTuple):
 
     def __call__(self, index: int) -> Row:
         """Left image (H, W), its keypoints in network coordinates, predicted depth and segmentation."""
-        config = self.settings.views
         scene, policy = rows.scene(self.task, "test"), rows.policy(self.checkpoint)
+        return rows.tried(index, lambda: self.row(scene, policy, index))
+
+    def row(self, scene: Scene, policy: ServoPolicy, index: int) -> Row:
+        """The row itself."""
+        config = self.settings.views
         keypoints.arrange(scene, np.random.default_rng([config.seed, index]))
         scene.new_camera(config.scale)
         scene.new_look()
@@ -38,4 +44,5 @@ class ViewJob(NamedTuple):
 
 def figures(task: Task, settings: Settings, found: list[Row]) -> dict[str, Any]:
     """The views themselves."""
-    return {"views": found}
+    good = rows.usable(found)
+    return {"views": good, "left_out": len(found) - len(good)}

@@ -1,0 +1,76 @@
+"""What the shipped servos should reach, and whether they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kovis_ros.report import paper
+from kovis_ros.report.results import shipped
+from kovis_ros.report.success import STUDIES
+from kovis_ros.report.tables import DOES_NOT_APPLY, MISSING, Record, Table, marked, percent, select
+
+DEGREES = 57.29577951308232
+TRIALS, SUCCESS, WILSON_LOW, FALSE_CONVERGED = 400, 0.97, 0.95, 0.01
+POSITION_MM, ROTATION_DEG = (1.0, 1.5), (0.7, 1.0)  # what is aimed at, and what must be
+
+
+def table(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
+    """A row a target, a column a task; ``lines`` are those of Table III."""
+    rows = [[name, *(cell(lines, task, judge) for task in tasks)] for name, judge in TARGETS.items()]
+    return Table("Targets of the shipped servos", ["target", *map(paper.title, tasks)], rows)
+
+
+def cell(lines: Sequence[Record], task: str, judge: Callable[[Record], str]) -> str:
+    """What was found and whether it is enough."""
+    own = select(lines, servo=shipped(task).name, seen=STUDIES["success"])
+    return marked(judge(own[0]), own[0]) if own else MISSING
+
+
+def success(line: Record) -> str:
+    """Task success, of enough trials."""
+    rate = f"{percent(line['success_rate'], 1)} of {line['trials']}"
+    return f"{rate}: {met(line['success_rate'] >= SUCCESS) if line['trials'] >= TRIALS else 'too few trials'}"
+
+
+def wilson_low(line: Record) -> str:
+    """Low end of its interval."""
+    return f"{percent(line['wilson_low'], 1)}: {met(line['wilson_low'] >= WILSON_LOW)}"
+
+
+def false_converged(line: Record) -> str:
+    """Trials that claimed to be at the goal and were not."""
+    return f"{percent(line['false_converged_rate'], 1)}: {met(line['false_converged_rate'] < FALSE_CONVERGED)}"
+
+
+def position(line: Record) -> str:
+    """Median distance from the goal where the servo stopped."""
+    error_mm = 1e3 * line["position_error_median_m"]
+    return f"{error_mm:.2f} mm: {aimed(error_mm, POSITION_MM)}"
+
+
+def rotation(line: Record) -> str:
+    """Median angle likewise; not where no rotation is commanded."""
+    if "r" not in line.get("axes", "r"):
+        return DOES_NOT_APPLY
+    error_deg = DEGREES * line["rotation_error_median_rad"]
+    return f"{error_deg:.2f} deg: {aimed(error_deg, ROTATION_DEG)}"
+
+
+def met(enough: bool) -> str:
+    """In a word."""
+    return "met" if enough else "not met"
+
+
+def aimed(value: float, limits: tuple[float, float]) -> str:
+    """Of what is aimed at and what must be."""
+    aim, gate = limits
+    return "aim met" if value <= aim else "met, aim not" if value <= gate else "not met"
+
+
+TARGETS = {
+    f"success at least {percent(SUCCESS)} of {TRIALS}": success,
+    f"low end of its interval at least {percent(WILSON_LOW)}": wilson_low,
+    f"false convergence under {percent(FALSE_CONVERGED)}": false_converged,
+    f"median error at most {POSITION_MM[1]} mm, aim {POSITION_MM[0]}": position,
+    f"median error at most {ROTATION_DEG[1]} deg, aim {ROTATION_DEG[0]}": rotation,
+}
