@@ -34,12 +34,9 @@ class Cell(NamedTuple):
 def cells(settings: Settings) -> list[Cell]:
     """All cells, task by task, so that a bag is used up before the next one is recorded."""
     config = settings.grid
-    return [
-        cell(load_task(name), keypoints, adex, config)
-        for name in config.tasks
-        for keypoints in config.keypoints
-        for adex in (False, True)
-    ]
+    pairs = [(name, keypoints) for name in config.tasks for keypoints in config.keypoints]
+    pairs += [(other.task, other.keypoints) for other in config.others]
+    return [cell(load_task(name), keypoints, adex, config) for name, keypoints in pairs for adex in (False, True)]
 
 
 def cell(task: Task, keypoints: int, adex: bool, config: GridConfig) -> Cell:

@@ -25,14 +25,17 @@ def evaluate(
     complete: bool = True,
     progress: Callable[[Trial], None] | None = None,
     samples: int = 0,
+    shapes: Split | None = None,
 ) -> list[Trial]:
     """Trials with seeds ``seed, seed + 1, ...`` in order; ``load`` makes the policy in each worker (picklable).
 
     Looks of the ``test`` split share no pattern with training, and its family no member. workers 0: one a core; 1: this
-    process. samples: paths a pixel of the path tracer, which is never trained on; 0: PyBullet draws.
+    process. samples: paths a pixel of the path tracer, which is never trained on; 0: PyBullet draws. shapes: the split
+    of the family's members where it is not that of the looks.
     """
     seeds, found = range(seed, seed + trials), {}
-    for trial in processes.made(partial(_job, task, load, split, complete, samples), seeds, workers):
+    job = partial(_job, task, load, split, shapes or split, complete, samples)
+    for trial in processes.made(job, seeds, workers):
         found[trial.seed] = trial
         if progress:
             progress(trial)
@@ -66,14 +69,17 @@ def summarise(task: Task, trials: Sequence[Trial]) -> dict[str, Any]:
     }
 
 
-def _job(task: Task, load: Callable[[], Policy], split: Split, complete: bool, samples: int, seed: int) -> Trial:
-    return run_trial(_scene(task, split, samples), _policy(load), seed, complete)
+def _job(
+    task: Task, load: Callable[[], Policy], split: Split, shapes: Split, complete: bool, samples: int, seed: int
+) -> Trial:
+    return run_trial(_scene(task, split, shapes, samples), _policy(load), seed, complete)
 
 
 @lru_cache(maxsize=1)
-def _scene(task: Task, split: Split, samples: int) -> Scene:
+def _scene(task: Task, split: Split, shapes: Split, samples: int) -> Scene:
     """The process's scene, set up once."""
-    return Scene(task, split=split, sensor=True, renderer=PathTracer(samples) if samples else None)
+    renderer = PathTracer(samples) if samples else None
+    return Scene(task, split=split, sensor=True, renderer=renderer, shapes=shapes)
 
 
 @lru_cache(maxsize=1)

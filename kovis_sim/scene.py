@@ -58,10 +58,11 @@ class Scene:
         split: Split = "train",
         sensor: bool = False,
         renderer: Renderer | None = None,
+        shapes: Split | None = None,
     ) -> None:
         """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs.
 
-        ``split``: of looks, and of the members of a family.
+        ``split``: of looks, and of the members of a family unless ``shapes`` says another one.
         ``renderer``: draws the images in place of the trained one; truth stays the latter's.
         """
         self.task, self.split, self._renderer = task, split, renderer
@@ -76,7 +77,7 @@ class Scene:
         target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp @ hand.nominal(task.held))
         nominal = camera.nominal(task.camera)
         self.landmarks = self._stage.landmarks(nominal, self.opening_m, target_T_tool0, self.target_T_goal)
-        self._family = Family(task.target, split, self.landmarks.target)
+        self._family = Family(task.target, shapes or split, self.landmarks.target)
         self.member = self._family.nominal
         self._pictures: tuple[Picture, Picture] | None = None
         self._check_goal()

@@ -16,6 +16,7 @@ pytest.importorskip("rosbags", reason="needs rosbags: run make setup")
 
 from kovis_ros import bags, contact_sheet  # noqa: E402
 from kovis_ros.bags import Recording, Sample  # noqa: E402
+from kovis_ros.cli import check_data  # noqa: E402
 from kovis_ros.cli.main import main as kovis  # noqa: E402
 from kovis_ros.method import data_check, stereo_check  # noqa: E402
 from kovis_ros.method.config import Task, load_task, to_dict  # noqa: E402
@@ -146,6 +147,14 @@ def test_samples_are_spread_over_the_bag(samples: list[Sample], task: Task, tmp_
     assert [s.stamp_ns for s in bags.read_evenly(folder, 1000)] == [s.stamp_ns for s in samples]
     few = list(bags.read_evenly(folder, 20))
     assert [s.rollout for s in few] == [0] * 5 + [5] * 5 + [10] * 5 + [15] * 5
+
+
+@pytest.mark.parametrize("total", [40, 100, 2000])  # whole roll-outs of five: 2000 * i // 8 is at the goal every time
+def test_the_sheet_shows_places_away_from_the_goal(total: int) -> None:
+    chosen = check_data.spread(total, 8)
+    assert chosen[0] == 0 and chosen[-1] == total - 1 and chosen == sorted(set(chosen))
+    assert len({place % 5 for place in chosen}) >= 4
+    assert check_data.spread(1, 1) == [0]
 
 
 def test_the_sheet_shows_the_tasks_appearance(samples: list[Sample], task: Task) -> None:

@@ -177,6 +177,12 @@ def test_a_task_that_cannot_be_built_leaves_no_bag(
         (["train", "pick_mug", "--data", "none", "--start", "text.safetensors"], "text.safetensors is damaged"),
         (["evaluate", "pick_mug", "--checkpoint", "text.safetensors"], "text.safetensors is damaged"),
         (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "of task 'other', not 'pick_mug'"),
+        (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "or try it all the same with --other-task"),
+        (["measure", "pick_mug", "--checkpoint", "other.safetensors"], "or try it all the same with --other-task"),
+        (
+            ["evaluate", "insert_plug", "--checkpoint", "other.safetensors", "--other-task"],
+            "of task 'other', which differs from 'insert_plug' in camera, tcp_offset_m",
+        ),
         (["record", "pick_mug", "--out", "text.safetensors"], "text.safetensors"),
     ],
 )

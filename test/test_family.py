@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from oracle import Oracle  # noqa: E402
 
 from kovis_ros.method import geometry  # noqa: E402
 from kovis_ros.method.config import ConfigError, load_task  # noqa: E402
-from kovis_sim import completion, family, meshes, mugs, preview, rollouts  # noqa: E402
+from kovis_sim import completion, evaluate, family, meshes, mugs, preview, rollouts  # noqa: E402
 from kovis_sim.evaluate import run_trial  # noqa: E402
 from kovis_sim.path_tracer import kind  # noqa: E402
 from kovis_sim.scene import Scene  # noqa: E402
@@ -133,6 +134,22 @@ def test_each_split_draws_its_own_members(scene):
     assert drawn["train"].isdisjoint(drawn["test"])
     assert drawn["train"] <= {family.member(mug) for mug in TRAIN} and len(drawn["train"]) > 12
     train.close()
+
+
+def test_shapes_can_be_of_another_split_than_looks():
+    scene = Scene(load_task("pick_mugs"), seed=3, split="test", shapes="train")
+    assert scene.split == "test" and scene.member in {family.member(mug) for mug in TRAIN}
+    scene.close()
+
+
+def test_evaluation_draws_shapes_of_the_split_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr(evaluate, "Scene", lambda task, **given: given)
+    monkeypatch.setattr(evaluate, "run_trial", lambda scene, _, seed, *rest: SimpleNamespace(seed=seed, **scene))
+    evaluate._scene.cache_clear()
+    for asked, members in ((None, "test"), ("train", "train"), ("test", "test")):
+        given = evaluate.evaluate(load_task("pick_mugs"), object, 1, workers=1, shapes=asked)[0]
+        assert (given.split, given.shapes) == ("test", members)
+    evaluate._scene.cache_clear()
 
 
 def test_without_a_family_nothing_is_drawn_for_it():

@@ -100,6 +100,22 @@ def test_six_axes_upright_the_object_too():
     scene.close()
 
 
+def test_the_papers_shaft_has_the_yaw_of_the_rollout_itself():
+    """Of the goal seen from the tcp, whose z it is; a bearing declared round has none."""
+    scene = Scene(load_task("insert_shaft_yaw"))
+    turned = []
+    for index in range(3):
+        for sample in rollouts.rollout(scene, 1, index):
+            tcp_T_goal = geometry.inverse(scene.world_T_tcp) @ scene.world_T_goal
+            turn = float(np.arctan2(tcp_T_goal[1, 0], tcp_T_goal[0, 0]))
+            assert sample.displacement[3] == pytest.approx(motion.ROTATION_SCALE * turn, abs=2e-4)
+            turned.append(turn)
+    assert np.ptp(np.degrees(turned)) > 15.0
+    scene.task = dataclasses.replace(scene.task, symmetry=(1, 1, 0))
+    assert abs(scene.displacement()[3]) < 5e-4 < 0.01 * motion.ROTATION_SCALE  # what the tilt in the hand leaves
+    scene.close()
+
+
 def test_what_is_held_is_seen_and_listed(scene):
     scene.reset(3)
     scene.stereo()

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from kovis_ros.method import checkpoint, metrics
+from kovis_ros.method.config import load_task
 from kovis_ros.method.images import ImageError, StereoKeypoints
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import CheckpointError, PolicyError, ServoPolicy
@@ -143,6 +144,16 @@ def test_bad_checkpoints(path: Path, tmp_path: Path) -> None:
         ServoPolicy.load(rewritten(path, tmp_path / "other.safetensors", {"task": task}))
     with pytest.raises(CheckpointError, match="of task 'pick_mug', not 'insert_shaft'"):
         ServoPolicy.load(path).expect("insert_shaft")
+
+
+def test_weights_of_another_task_must_fit_it(path: Path) -> None:
+    """The family's mugs are seen and approached as the single one is; networks may have other sizes."""
+    policy = ServoPolicy.load(path)
+    policy.expect_like(load_task("pick_mugs"))
+    with pytest.raises(CheckpointError, match="differs from 'insert_shaft' in axes, camera, tcp_offset_m: give"):
+        policy.expect_like(load_task("insert_shaft"))
+    with pytest.raises(CheckpointError, match="differs from 'pick_mug_6d' in axes: give"):
+        policy.expect_like(load_task("pick_mug_6d"))
 
 
 def test_damage_too_small_for_the_golden_output_is_found(path: Path, tmp_path: Path) -> None:

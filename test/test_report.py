@@ -75,10 +75,13 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     files = page.write(results(tmp_path), tmp_path / "out")
     text = files[0].read_text()
     assert {file.name for file in files} == {
-        "report.md", "table1.csv", "table2.csv", "table3.csv", "curves.csv", "figure7.png", "figure8.png",
+        "report.md", "table1.csv", "table2.csv", "table3.csv", "curves.csv", "category.csv", "figure7.png",
+        "figure8.png",
     }  # fmt: skip
-    table = text.partition("## Table III")[2].partition("## Figure 7")[0]
-    assert table.count("not run; paper") == 18 and table.count("| not run |") >= 3
+    table, _, family = text.partition("## Table III")[2].partition("## Figure 7")[0].partition("## A family")
+    assert table.count("not run; paper") == 20 and table.count("| not run |") >= 3
+    assert "| Pick-Mug | unseen ones | not run | not run | not run | not run |" in family
+    assert "| on unseen mugs | not run |" in family
     assert "(0.5, 0.7)" in text and "(0.022, 0.153)" in text and "None was run." in text
     assert (tmp_path / "out" / "table1.csv").read_text().strip() == ""
 

@@ -42,6 +42,13 @@ def test_stability_weighs_by_confidence_and_leaves_the_dead_out() -> None:
     assert nothing.dead == 3 and math.isnan(nothing.location)
 
 
+def test_a_difference_of_rates_has_newcombes_interval() -> None:
+    """His example (1998, table II a): Wilson's intervals 0.6918-0.8770 and 0.4904-0.7004, so 0.0524 to 0.3339."""
+    found = metrics.difference((56, 70), (48, 80))
+    assert found == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert metrics.difference((48, 80), (56, 70)) == pytest.approx((-0.2, -0.3339, -0.0524), abs=5e-5)
+
+
 def test_consistency_is_equation_7_and_its_floor() -> None:
     """A right angle at speed 0.5 costs 0.5, the other nothing; 0.5 predicted costs ln 2 whatever the label."""
     found = metrics.consistency([[0.0, 1.0], [1.0, 0.0]], [0.5, 0.5], [[1.0, 0.0], [1.0, 0.0]], [0.5, 0.8])

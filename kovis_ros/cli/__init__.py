@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kovis_ros.method.config import ConfigError
+
+if TYPE_CHECKING:
+    from kovis_ros.method.config import Task
+    from kovis_ros.method.policy import ServoPolicy
 
 
 class Row(NamedTuple):
@@ -42,6 +47,28 @@ def at_least(least: int, **given: int | None) -> None:
     for name, value in given.items():
         if value is not None and value < least:
             raise ConfigError(f"--{name.replace('_', '-')} {value} is out of range: give {least} or more")
+
+
+def add_other_task(parser: argparse.ArgumentParser) -> None:
+    """The option behind ``expect``."""
+    parser.add_argument(
+        "--other-task",
+        action="store_true",
+        help="take weights of another task, too, if camera, tcp and axes are the same",
+    )
+
+
+def expect(policy: ServoPolicy, task: Task, other: bool) -> None:
+    """CheckpointError when the policy is of another task; with ``other`` only when it cannot be tried on this one."""
+    from kovis_ros.method.checkpoint import CheckpointError
+
+    if other:
+        policy.expect_like(task)
+        return
+    try:
+        policy.expect(task.name)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}, or try it all the same with --other-task") from error
 
 
 def plain(value: Any) -> Any:

@@ -75,11 +75,15 @@ def save_sheet(samples: list[Sample], task: Task, path: Path, seed: int) -> None
 
     from kovis_ros import contact_sheet
 
-    count = min(ROWS, len(samples))
-    chosen = [samples[i * len(samples) // count] for i in range(count)]
+    chosen = [samples[i] for i in spread(len(samples), min(ROWS, len(samples)))]
     scratch = path.with_name(f".{path.name}.part")
     scratch.write_bytes(cv2.imencode(".png", contact_sheet.sheet(chosen, task, seed))[1].tobytes())
     os.replace(scratch, path)
+
+
+def spread(total: int, count: int) -> list[int]:
+    """Places from 0 to total - 1, both among them. Whole roll-outs apart they would show nothing but goals."""
+    return [round(i * (total - 1) / max(count - 1, 1)) for i in range(count)]
 
 
 def report(found: BagInfo, looked: int, checks: list[Check]) -> str:

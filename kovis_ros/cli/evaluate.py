@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis evaluate`."""
     parser.add_argument("task", help="name of a task, or its YAML file")
     parser.add_argument("--checkpoint", default=None, help="a .safetensors file (default: the shipped one of the task)")
+    cli.add_other_task(parser)
     parser.add_argument("--trials", type=int, default=200, help="number of trials (default: 200)")
     parser.add_argument("--seed", type=int, default=10_000, help="seed of the first trial (default: 10000)")
     parser.add_argument(
@@ -20,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("test", "train"),
         default="test",
         help="looks and shapes: test shares none with training",
+    )
+    parser.add_argument(
+        "--shapes",
+        choices=("test", "train"),
+        help="members of a family of targets: test are those held out (default: as --split)",
     )
     parser.add_argument(
         "--renderer",
@@ -49,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     if samples:
         path_tracer.engine()  # a missing Mitsuba is told now, before any process starts
     load = partial(ServoPolicy.load, args.checkpoint or task.name)
-    load().expect(task.name)
+    policy = load()
+    cli.expect(policy, task, args.other_task)
     with tqdm(total=args.trials, unit="trial", desc=f"evaluate {task.name}") as bar:
         good = 0
 
@@ -59,12 +66,15 @@ def run(args: argparse.Namespace) -> int:
             bar.update()
             bar.set_postfix_str(f"{good}/{bar.n} succeeded")
 
-        complete = not args.no_complete
-        trials = evaluate(task, load, args.trials, args.seed, args.split, args.workers, complete, progress, samples)
+        complete, shapes = not args.no_complete, args.shapes or args.split
+        trials = evaluate(
+            task, load, args.trials, args.seed, args.split, args.workers, complete, progress, samples, shapes
+        )
     summary = summarise(task, trials)
     print(report(summary))
     rows = [plain(trial) for trial in trials]
-    drawn = {"seed": args.seed, "split": args.split, "renderer": args.renderer, "samples": samples}
+    drawn = {"seed": args.seed, "split": args.split, "shapes": shapes, "renderer": args.renderer, "samples": samples}
+    drawn["trained_on"] = policy.task.name
     cli.save_json(args.json, {**summary, **drawn, "rows": rows})
     return 0
 

@@ -1,7 +1,7 @@
 """Train and measure the servos of Table III: every task, 5, 10 and 16 keypoints, with and without Adex.
 
-A fixed short recipe, see config/report.yaml. Takes hours or days and may be killed at any time: the same command goes
-on where it stopped.
+The shaft with the paper's four axes comes last. A fixed short recipe, see config/report.yaml. Takes hours or days and
+may be killed at any time: the same command goes on where it stopped.
 """
 
 from __future__ import annotations

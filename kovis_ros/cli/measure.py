@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     known = "keypoints (Table I), anchoring (II), success and path (III), views (Figure 7), trajectories (8), curves"
     parser.add_argument("--studies", nargs="+", metavar="STUDY", help=f"{known} (default: all)")
     parser.add_argument("--checkpoint", help="a .safetensors file to measure as the shipped one of the task")
+    cli.add_other_task(parser)
     parser.add_argument("--trials", type=int, help="trials of success (default: those of the settings)")
     add_places(parser, "runs/measure")
 
@@ -41,11 +42,12 @@ def run(args: argparse.Namespace) -> int:
     names, task = chosen(args.studies), load_task(args.task)
     settings = for_shipped(load(args.settings), args.trials)
     path = checkpoint.find(args.checkpoint or task.name)
-    ServoPolicy.load(path).expect(task.name)
+    policy = ServoPolicy.load(path)
+    cli.expect(policy, task, args.other_task)
     if "path" in names:
         path_tracer.engine()  # a missing Mitsuba is told now, not after hours
     places = Places(Results(args.results), args.work)
-    servo = shipped(task.name)
+    servo = shipped(task.name, policy.task.name)
     measure(servo, task, weights(path, "shipped"), names, settings, places, args.typed, args.workers)
     cli.save_json(args.json, {name: places.results.figures(servo, name) for name in names})
     return 0

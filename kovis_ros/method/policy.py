@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from kovis_ros.method.networks import Network
 from kovis_ros.method.networks.layers import ConvBlock
 
 CheckpointError = checkpoint.CheckpointError
+ALIKE = ("axes", "camera", "tcp_offset_m", "servo.label_slope")  # of two tasks whose servos can be exchanged
 __all__ = ["CheckpointError", "ImageError", "PolicyError", "ServoPolicy"]
 
 
@@ -63,6 +65,18 @@ class ServoPolicy:
         """CheckpointError when the policy was trained for another task."""
         if self.task.name != task:
             raise CheckpointError(f"checkpoint is of task {self.task.name!r}, not {task!r}: give one of {task!r}")
+
+    def expect_like(self, task: Task) -> None:
+        """CheckpointError when the policy, whatever it was trained for, cannot be tried on a task.
+
+        Its images must be seen from the same place and its motion must mean the same; sizes come with the weights.
+        """
+        other = [name for name in ALIKE if attrgetter(name)(self.task) != attrgetter(name)(task)]
+        if other:
+            raise CheckpointError(
+                f"checkpoint is of task {self.task.name!r}, which differs from {task.name!r} in {', '.join(other)}: "
+                "give one of a task that has the same"
+            )
 
     @torch.inference_mode()
     def keypoints(self, left: ArrayLike, right: ArrayLike, K: ArrayLike) -> StereoKeypoints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kovis_ros.report import paper, speed, success, targets
+from kovis_ros.report import category, paper, speed, success, targets
 from kovis_ros.report.page import KEYPOINTS, commands, foreign
 from kovis_ros.report.results import ResultError, Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, markdown, percent, save, select
@@ -29,17 +29,18 @@ def write(results: Results, readme: Path) -> None:
 
 
 def block(results: Results) -> str:
-    """Shipped servos and their targets, Table III, speed, and the commands behind them; one line where nothing was measured."""
+    """Shipped servos and their targets, Table III, speed, the commands behind them; a line where nothing was measured."""
     run = [f"`{command}`" for command in commands(results, paper.TASKS)]
     if not run:
         return EMPTY
     tasks = paper.TASKS
-    lines = success.records(results, tasks, KEYPOINTS)
+    lines = success.records(results, paper.ROWS, KEYPOINTS)
     parts = [
         *([f"{note}\n"] if (note := foreign(results, tasks)) else []),
         markdown(servos(lines, tasks)),
         markdown(targets.table(lines, tasks)),
-        markdown(success.table(lines, tasks, KEYPOINTS)),
+        markdown(success.table(lines, paper.ROWS, KEYPOINTS)),
+        *map(markdown, category.tables(category.records(results))),
         markdown(speed.table(results)),
     ]
     return "\n".join([*parts, "Commands: " + ", ".join(run) + "."])

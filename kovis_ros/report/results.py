@@ -22,18 +22,21 @@ class Servo(NamedTuple):
     task: str
     keypoints: int  # K; 0: whatever was shipped
     adex: bool
+    trained_on: str = ""  # another task, whose shipped servo is measured on ``task``
 
     @property
     def name(self) -> str:
         """Folder of its results."""
+        if self.trained_on:
+            return f"{self.trained_on}-{SHIPPED}-on-{self.task}"
         if not self.keypoints:
             return f"{self.task}-{SHIPPED}"
         return f"{self.task}-k{self.keypoints}{'-adex' if self.adex else ''}"
 
 
-def shipped(task: str) -> Servo:
-    """The servo of the long recipe, whose weights come with the package."""
-    return Servo(task, 0, False)
+def shipped(task: str, trained_on: str = "") -> Servo:
+    """The servo of the long recipe, whose weights come with the package; of another task where one is named."""
+    return Servo(task, 0, False, "" if trained_on == task else trained_on)
 
 
 class Results:
@@ -76,7 +79,7 @@ class Results:
         """Of a servo's weights; empty when there are none."""
         if servo.keypoints:
             return str((self.read(servo, "training") or {}).get("weights_sha256", ""))
-        path = self.weights / f"{servo.task}.safetensors"
+        path = self.weights / f"{servo.trained_on or servo.task}.safetensors"
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 

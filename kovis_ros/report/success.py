@@ -73,6 +73,11 @@ def rate_text(lines: Sequence[Record], servo: Servo, study: str = "success") -> 
     own = select(lines, servo=servo.name, seen=STUDIES[study])
     if not own:
         return MISSING
-    low, high = 100.0 * own[0]["wilson_low"], 100.0 * own[0]["wilson_high"]
-    text = f"{percent(own[0]['success_rate'], 1)} ({low:.0f}-{high:.0f}) of {own[0]['trials']}"
-    return marked(text + left_out(own[0]["no_start"], "without a start"), own[0])
+    return shown(own[0])
+
+
+def shown(line: Record) -> str:
+    """Rate, Wilson's interval and number of trials of one line."""
+    low, high = 100.0 * line["wilson_low"], 100.0 * line["wilson_high"]
+    text = f"{percent(line['success_rate'], 1)} ({low:.0f}-{high:.0f}) of {line['trials']}"
+    return marked(text + left_out(line["no_start"], "without a start"), line)

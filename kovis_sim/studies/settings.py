@@ -100,6 +100,14 @@ class ViewConfig:
 
 
 @dataclass(frozen=True)
+class ServoConfig:
+    """A task and the number of keypoints of its servo."""
+
+    task: str
+    keypoints: int
+
+
+@dataclass(frozen=True)
 class GridConfig:
     """Table III's servos, each trained by the same short recipe; nothing is chosen by closed-loop trials."""
 
@@ -110,6 +118,7 @@ class GridConfig:
     epochs: int = 4
     seed: int = 0
     tables: int = 10  # number of keypoints of the servos that Table I and II look at
+    others: tuple[ServoConfig, ...] = ()  # more servos, each with and without Adex
 
 
 @dataclass(frozen=True)
