@@ -126,8 +126,8 @@ def bad_meshes(folder: Path) -> None:
     [
         (["--goal", "0.012", "0", "0.02", "0", "0", "0"], "is in collision: raise goal.position_m"),
         (
-            ["--set", "held.rotation_range_deg=[30, 0, 0]"],
-            "off in the hand by [-2, -2, -2] mm and [-30, 0, 0] deg is in",
+            ["--goal", *"0 0 0.021 0 0 0".split(), "--set", "held.rotation_range_deg=[15, 15, 0]"],
+            "off in the hand by [-2, -2, -2] mm and [-15, -15, 0] deg is in collision: raise goal.position_m",
         ),
         (["--set", "target.position_range_m=[[1.5, 1.6], [0, 0.1]]"], "is out of reach"),
         (["--set", "camera.look_at_m=[0.3, -0.6, -0.2]"], "check goal, camera.eye_m and look_at_m"),
