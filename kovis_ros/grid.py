@@ -10,12 +10,14 @@ import dataclasses
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kovis_ros import cli
 from kovis_ros.measuring import Places, measure, origin
 from kovis_ros.measuring import weights as look_at
+from kovis_ros.method import disk
 from kovis_ros.method.config import Task, load_task, to_dict
 from kovis_ros.report.results import Servo, read
 from kovis_sim.fingerprint import scene_sha256
@@ -75,13 +77,49 @@ class Grid:
 
     def run(self, cell: Cell) -> None:
         """Whatever of a cell is missing."""
-        path = self.weights(cell)
-        if self.training(cell) is None or not path.is_file():
-            if self.state(cell) == "done":  # its weights need not be kept
-                return
+        if self.untrained(cell):
             self.train(cell)
-        trained = look_at(path, recipe(cell.task, self.settings.grid))
+        elif not self.weights(cell).is_file():  # done: they need not be kept
+            return
+        trained = look_at(self.weights(cell), recipe(cell.task, self.settings.grid))
         measure(cell.servo, cell.task, trained, cell.studies, self.settings, self.places, self.command, self.workers)
+
+    def untrained(self, cell: Cell) -> bool:
+        """Has a servo still to be trained, because a study that needs it is missing?"""
+        there = self.training(cell) is not None and self.weights(cell).is_file()
+        return not there and self.state(cell) != "done"
+
+    def check_disk(self, wanted: Sequence[Cell]) -> None:
+        """StudyError when the disk cannot hold what bags and caches of the servos to be trained still need."""
+        first = {cell.servo.task: cell for cell in wanted if self.untrained(cell)}
+        free, needed = disk.free_bytes(self.places.work), sum(map(self.needed_bytes, first.values()))
+        if free < needed:
+            raise StudyError(
+                f"the disk of {self.places.work} has {free / 1e9:.1f} GB free, and bags and caches of "
+                f"{', '.join(first)} need about {needed / 1e9:.1f} GB more: free some, or give another --work"
+            )
+
+    def needed_bytes(self, cell: Cell) -> int:
+        """What the bag of a cell's task still lacks, and its cache."""
+        from kovis_ros.cli.train import cache_of
+        from kovis_ros.method import dataset
+        from kovis_sim import rollouts
+
+        steps, cache = cell.task.rollout.steps, cache_of(self.bag(cell))
+        fresh = sum(map(len, rollouts.lacking(self.bag(cell), self.rollouts(cell), steps).values()))
+        recording = fresh * steps * rollouts.SAMPLE_BYTES
+        if not fresh and (cache / "cache.json").exists():
+            return recording
+        begun = sum(file.stat().st_size for file in dataset.unfinished(cache).glob("*"))  # which is begun anew
+        return recording + max(self.rollouts(cell) * steps * dataset.SAMPLE_BYTES - begun, 0)
+
+    def bag(self, cell: Cell) -> Path:
+        """Folder of the bag of a cell's task, as the scene looks now."""
+        return self.places.work / f"{cell.servo.task}-bag-{scene_sha256(cell.task)[:8]}"
+
+    def rollouts(self, cell: Cell) -> int:
+        """Roll-outs of the bag."""
+        return -(-self.settings.grid.samples // cell.task.rollout.steps)
 
     def weights(self, cell: Cell) -> Path:
         """File of a cell's weights."""
@@ -135,9 +173,7 @@ class Grid:
 
         from kovis_sim.rollouts import record
 
-        config, look = self.settings.grid, scene_sha256(cell.task)[:8]
-        bag = self.places.work / f"{cell.servo.task}-bag-{look}"
-        rollouts = -(-config.samples // cell.task.rollout.steps)
+        config, bag, rollouts = self.settings.grid, self.bag(cell), self.rollouts(cell)
         with tqdm(total=rollouts, unit="rollout", desc=f"record {cell.servo.task}", mininterval=1.0) as bar:
             record(cell.task, rollouts, config.seed, bag, self.workers, lambda done, _: bar.update(done - bar.n))
         return bag

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +23,23 @@ def draw(held: HeldConfig, rng: np.random.Generator) -> Array:
     """``tcp_T_held`` (4, 4) of a trial: nominal, off by up to the ranges of the task. Nothing held: no draw."""
     if not held.mesh:
         return nominal(held)
-    ranges = np.concatenate([held.position_range_m, np.radians(held.rotation_range_deg)])
-    return geometry.exp(rng.uniform(-1.0, 1.0, 6) * ranges) @ nominal(held)
+    return geometry.exp(rng.uniform(-1.0, 1.0, 6) * _ranges(held)) @ nominal(held)
+
+
+def extremes(held: HeldConfig) -> Iterator[Array]:
+    """Displacements (6,), m and rad, to the corners of what ``draw`` draws from, in tcp axes. Nothing held: none."""
+    if not held.mesh:
+        return
+    varied = np.flatnonzero(_ranges(held))
+    for signs in product((-1.0, 1.0), repeat=len(varied)):
+        off = np.zeros(6)
+        off[varied] = signs * _ranges(held)[varied]
+        yield off
+
+
+def _ranges(held: HeldConfig) -> Array:
+    """Half ranges (6,) of the pose in the hand, m and rad."""
+    return np.concatenate([held.position_range_m, np.radians(held.rotation_range_deg)])
 
 
 def shifted(held: HeldConfig, rng: np.random.Generator, offset_m: float) -> Array:

@@ -1,4 +1,4 @@
-"""Meshes of a task looked at before anything is built of them: there, not empty, in metres, within the budget."""
+"""Meshes of a task looked at before anything is built of them: there, in metres, within the budget, pieces convex."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from kovis_sim.cell import pieces
 BUDGET = 6000  # triangles of one object: TinyRenderer takes 1 ms more for every 5000 in each image
 LARGEST_M, SMALLEST_M = 1.0, 0.002  # longest side: nothing longer is handled, nothing shorter fills a pixel
 BEYOND_M = 0.005  # by which a collision piece may reach out of its mesh
+FLAT = 0.05  # share of its hull that a collision piece may lack and still count as convex
+LEAST_M3 = 1e-12  # of a collision piece: a tenth of a millimetre in each direction
 
 
 def check(task: Task) -> None:
@@ -64,8 +66,29 @@ def read(path: Path, name: str) -> trimesh.Trimesh:
 
 
 def check_piece(piece: trimesh.Trimesh, mesh: trimesh.Trimesh, name: str) -> None:
-    """ConfigError for a collision piece that reaches far out of its mesh: in other units, or of another object."""
+    """ConfigError for a collision piece that is not convex and closed, or reaches far out of its mesh.
+
+    Physics takes the convex hull of a piece, without a word: an open or concave one would close a hole. A piece out of
+    its mesh is in other units, or of another object.
+    """
     (low, high), (inner, outer) = piece.bounds, mesh.bounds
     beyond = float(max((inner - low).max(), (high - outer).max()))
     if beyond > BEYOND_M:
         raise ConfigError(f"{name} reaches {beyond:.3g} m out of its mesh: export both with one unit and one origin")
+    if not _is_solid(piece):
+        raise ConfigError(
+            f"{name} is not convex and closed: physics would fill it up to its hull, split it into convex pieces"
+        )
+
+
+def _is_solid(piece: trimesh.Trimesh) -> bool:
+    """Is a mesh closed, and all but ``FLAT`` of its convex hull?"""
+    whole = trimesh.Trimesh(piece.vertices, piece.faces, process=False)  # without normals corners of neighbours merge
+    whole.merge_vertices()
+    whole.update_faces(whole.nondegenerate_faces())  # what rounding in a file leaves of slivers
+    if not whole.is_watertight:
+        return False
+    if not whole.is_winding_consistent:
+        whole.fix_normals()
+    volume = abs(float(whole.volume))
+    return volume > LEAST_M3 and volume >= (1.0 - FLAT) * float(whole.convex_hull.volume)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
@@ -16,8 +16,9 @@ import yaml
 from numpy.typing import NDArray
 
 from kovis_ros import __version__, bags
-from kovis_ros.method import geometry, kinematics, motion
+from kovis_ros.method import disk, geometry, kinematics, motion
 from kovis_ros.method.config import Task, from_dict, to_dict
+from kovis_ros.method.parsing import ConfigWarning
 from kovis_sim.scene import Scene
 
 Array = NDArray[np.float64]
@@ -84,15 +85,19 @@ def record(
     """Record roll-outs into the bag ``out``, or go on where an interrupted recording stopped; the number of samples.
 
     The same messages for the same seed, whatever the number of workers (0: one a core). ``progress`` hears the
-    roll-outs done and the whole number. BagError for a foreign folder or a full disk, before any work is lost.
+    roll-outs done and the whole number. BagError for a foreign folder or a disk too small for what is
+    missing, ConfigError or SceneError for a task that cannot be: all before anything is written.
     """
     out = Path(out)
     recording = bags.Recording(task.name, seed, __version__, yaml.safe_dump(to_dict(task), sort_keys=False))
-    check_disk(out, rollouts * task.rollout.steps)
-    bags.begin(out, recording)
-    ranges = {n: range(n * SHARD, min((n + 1) * SHARD, rollouts)) for n in range((rollouts + SHARD - 1) // SHARD)}
-    missing = {n: r for n, r in ranges.items() if _whole(bags.shard_path(out, n)) < len(r) * task.rollout.steps}
+    missing = lacking(out, rollouts, task.rollout.steps)
     done = rollouts - sum(map(len, missing.values()))
+    check_disk(out, (rollouts - done) * task.rollout.steps)
+    if missing:  # a task that cannot be is told before anything is written
+        scene = Scene(task)
+        scene.check_family()
+        scene.close()
+    bags.begin(out, recording)
     if progress:
         progress(done, rollouts)
     pool = ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn"))
@@ -108,6 +113,12 @@ def record(
     return rollouts * task.rollout.steps
 
 
+def lacking(out: Path, rollouts: int, steps: int) -> dict[int, range]:
+    """The roll-outs of each shard that a bag lacks, by the shard's number; a damaged one is recorded again."""
+    ranges = {n: range(n * SHARD, min((n + 1) * SHARD, rollouts)) for n in range((rollouts + SHARD - 1) // SHARD)}
+    return {n: r for n, r in ranges.items() if _whole(bags.shard_path(out, n)) < len(r) * steps}
+
+
 def _whole(shard: Path) -> int:
     """Samples of a shard that can be kept; 0 for a damaged one, which is recorded again."""
     try:
@@ -117,12 +128,11 @@ def _whole(shard: Path) -> int:
 
 
 def check_disk(out: Path, samples: int) -> None:
-    """BagError when the disk cannot hold that many samples."""
-    place = next(p for p in (out, *out.resolve().parents) if p.exists())
-    free, wanted = shutil.disk_usage(place).free, samples * SAMPLE_BYTES
+    """BagError when the disk cannot hold that many more samples."""
+    free, wanted = disk.free_bytes(out), samples * SAMPLE_BYTES
     if free < wanted:
         raise bags.BagError(
-            f"disk of {place} has {free / 1e9:.1f} GB free and the bag needs about {wanted / 1e9:.1f} GB: "
+            f"the disk of {out} has {free / 1e9:.1f} GB free and the bag needs about {wanted / 1e9:.1f} GB more: "
             "free some or record fewer roll-outs"
         )
 
@@ -148,4 +158,7 @@ def _scene(task: str) -> Scene:
     """The worker's scene, set up once."""
     cv2.setNumThreads(1)
     os.nice(5)
-    return Scene(from_dict(yaml.safe_load(task)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConfigWarning)  # whoever read the settings was told
+        known = from_dict(yaml.safe_load(task))
+    return Scene(known)

@@ -5,6 +5,7 @@ Convention: world = base of the arm; the table's top is z = 0. The tcp is tool0 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product
 from typing import NamedTuple, Protocol
 
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from kovis_ros.method import geometry, kinematics, motion
 from kovis_ros.method.config import Task
 from kovis_ros.method.sensor import InfraredSensor
-from kovis_sim import appearance, camera, completion, hand, mesh_check, robot, starts
+from kovis_sim import appearance, camera, completion, goal_check, hand, mesh_check, robot, starts
 from kovis_sim.appearance import Look, Split
 from kovis_sim.cell import Cell
 from kovis_sim.family import Family, Member
@@ -136,7 +137,7 @@ class Scene:
         return geometry.pose_rpy(self.task.goal.position_m, np.radians(self.task.goal.rpy_deg))
 
     def _check_goal(self) -> None:
-        """SceneError unless the goal is in reach and free with the target at any corner of its range."""
+        """SceneError unless the goal is in reach and free with target and held object at any corner of their ranges."""
         (x0, x1), (y0, y1) = self.task.target.position_range_m
         for x, y, yaw in product((x0, x1), (y0, y1), np.radians(self.task.target.yaw_range_deg)):
             where = f"task {self.task.name}: goal with the target at ({x:.2f}, {y:.2f}) m, {np.degrees(yaw):.0f} deg"
@@ -146,6 +147,20 @@ class Scene:
                 raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
             if self.touching(self.q):
                 raise SceneError(f"{where} is in collision: raise goal.position_m or check the collision pieces")
+        self._check_ways(goal_check.in_hand(self.task))
+
+    def check_family(self) -> None:
+        """SceneError unless the goal is free for every member of a family: before long work, their meshes are made."""
+        self._check_ways(goal_check.members(self.task))
+
+    def _check_ways(self, ways: Iterable[goal_check.Way]) -> None:
+        try:
+            way = goal_check.touching(self.task, self._nominal_goal(), ways)
+        except kinematics.Unreachable as error:
+            where = f"task {self.task.name}: goal with the target in the middle of its range"
+            raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
+        if way:
+            raise SceneError(f"task {self.task.name}: goal {way.words} is in collision: {way.remedy}")
 
     def new_camera(self, scale: float = 1.0) -> None:
         """Another camera, its mount wrong by up to ``scale`` times the task's range."""

@@ -11,7 +11,6 @@ from kovis_ros.method.config import ConfigError
 from kovis_sim import decompose, mesh_check
 
 FINEST_M, COARSEST_M = 5e-5, 8e-4  # what simplification may move a surface by: half a pixel at 0.2 m is 0.8 mm
-FLAT = 0.05  # share of its hull that a collision piece may lack and still count as convex
 
 
 class Solid(NamedTuple):
@@ -71,7 +70,4 @@ def _piece(file: Path, scale: float, lowest: float, mesh: trimesh.Trimesh) -> tr
     piece.merge_vertices(merge_tex=True, merge_norm=True)
     piece.apply_translation((0.0, 0.0, -lowest))
     mesh_check.check_piece(piece, mesh, name)
-    hull = piece.convex_hull
-    if not piece.is_watertight or abs(float(piece.volume)) < (1.0 - FLAT) * float(hull.volume):
-        raise ConfigError(f"{name} is not convex and closed: physics would fill it up to its hull, split it")
-    return hull
+    return piece.convex_hull

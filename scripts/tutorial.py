@@ -36,7 +36,7 @@ def commands(short: bool) -> list[Sequence[str]]:
             ("evaluate", FILE, "--checkpoint", CHECKPOINT, "--trials", "200", "--json", "usb.json"),
         ]
     return [
-        (*MAKE, *(word for setting in TINY for word in ("--set", setting))),
+        (*MAKE, *(word for setting in TINY for word in ("--set", setting)), "--json", "task.json"),
         ("record", FILE, "--rollouts", "20", "--out", BAG, "--workers", "1"),
         ("check-data", BAG, "--json", "check.json"),
         ("train", FILE, "--data", BAG, "--trials", "0"),

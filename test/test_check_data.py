@@ -185,3 +185,30 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert kovis(["check-data", *words]) == 2
     told = capsys.readouterr().err
     assert text in told and len(told.splitlines()) == 1 and [p.name for p in tmp_path.iterdir()] == ["bag"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"rollout": {"start_distance_m": [0.06, 0.02]}}, "start_distance_m is [0.06, 0.02]: the lower limit comes"),
+        ({"camera": {"position_error_m": -0.01}}, "camera.position_error_m is -0.01: give 0 or more"),
+        ({"camera": {"eye_m": [0.0, float("nan"), 0.0]}}, "camera: eye_m[1] is nan: a finite number is needed"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(
+    settings: dict[str, object], text: str, samples: list[Sample], task: Task, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Those of the bag, and those to be shown. Meshes and goal play no part: the images are there."""
+    monkeypatch.chdir(tmp_path)
+    bag(Path("bag"), task, samples[:10])
+    Path("mine.yaml").write_text(yaml.safe_dump({"name": "mine", "target": {}, **settings}))
+    assert kovis(["check-data", "bag", "--task", "mine.yaml"]) == 2
+    told = capsys.readouterr().err
+    assert "mine.yaml: " in told and text in told and len(told.splitlines()) == 1
+    info, recording = bags.info, Recording(task.name, 3, "0.1.0", yaml.safe_dump({**to_dict(task), **settings}))
+    monkeypatch.setattr(bags, "info", lambda folder: info(folder)._replace(recording=recording))
+    assert kovis(["check-data", "bag"]) == 2
+    told = capsys.readouterr().err
+    assert "the bag's settings" in told and text in told and len(told.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "mine.yaml"]

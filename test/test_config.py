@@ -58,11 +58,35 @@ def test_settings_are_frozen() -> None:
         ({"training": {"adversarial": {"iterations": [3, 1]}}}, "iterations is .*: the lower limit comes first"),
         ({"target": {"yaw_range_deg": [60.0, -60.0]}}, "yaw_range_deg .* the lower limit comes first"),
         ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
+        ({"completion": [{"speed_mps": 0.0}]}, "completion.speed_mps is 0.0: give more than 0"),
+        ({"completion": [{"settle_s": -0.1}]}, "completion.settle_s is -0.1: give 0 or more"),
+        ({"camera": {"position_error_m": -0.01}}, "camera.position_error_m is -0.01: give 0 or more"),
+        ({"camera": {"rotation_error_deg": float("nan")}}, "camera: rotation_error_deg is nan: a finite number"),
+        ({"camera": {"baseline_range_m": [0.0, 0.06]}}, "camera.baseline_range_m is .* give more than 0"),
+        ({"rollout": {"translation_m": -0.07}}, "rollout.translation_m is -0.07: give 0 or more"),
+        ({"rollout": {"start_rotation_deg": -20.0}}, "rollout.start_rotation_deg is -20.0: give 0 or more"),
+        ({"rollout": {"start_distance_m": [-0.02, 0.06]}}, r"rollout.start_distance_m is \[-0.02, 0.06\]: give 0"),
+        ({"rollout": {"tilt_deg": float("inf")}}, "rollout: tilt_deg is inf: a finite number is needed"),
+        ({"goal": {"position_m": [0.0, float("-inf"), 0.0]}}, r"goal: position_m\[1\] is -inf: a finite number"),
+        ({"target": {"position_range_m": [[0.4, 0.5], [0.0, float("nan")]]}}, r"position_range_m\[1\]\[1\] is nan"),
+        ({"training": {"loss": {"depth": -1.0}}}, "training.loss.depth is -1.0: give 0 or more"),
+        ({"training": {"adversarial": {"probability": 1.5}}}, "training.adversarial.probability is 1.5: give 0 to 1"),
+        ({"appearance": {"distractors": -1}}, "appearance.distractors is -1: give 0 or more"),
+        ({"model": {"layers": [2, -3]}}, r"model.layers is \[2, -3\]: give 0 or more"),
     ],
 )
 def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         from_dict({**MINIMAL, **change})
+
+
+def test_places_and_turns_may_be_negative() -> None:
+    changed = {
+        "target": {"position_range_m": [[-0.5, -0.4], [-0.1, 0.1]], "yaw_range_deg": [-60.0, -10.0]},
+        "goal": {"position_m": [-0.01, -0.02, -0.03]},
+        "completion": [{"move_m": [0.0, 0.0, -0.09]}],
+    }
+    assert from_dict({**MINIMAL, **changed}).goal.position_m == (-0.01, -0.02, -0.03)
 
 
 def test_an_axis_that_cannot_be_observed_is_warned_of() -> None:

@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +84,21 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="bag ends"):
         build_cache(broken(), tmp_path / "cache")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_an_interrupted_build_left_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fills the disk until it is removed, and is no reason to refuse the build that goes on."""
+    left = tmp_path / "deep" / "cache.part"
+
+    def usage(_: Path) -> Any:
+        return SimpleNamespace(free=0 if left.exists() else 10 * 90_200)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(DataError, match=r"GB are free: make room"):
+        build_cache(synthetic.samples(11), tmp_path / "deep" / "cache", expected=11)
+    assert not list(tmp_path.iterdir())
+    left.mkdir(parents=True)
+    assert len(build_cache(synthetic.samples(10), tmp_path / "deep" / "cache", expected=10)) == 10
 
 
 def test_bad_input(cache: Cache, tmp_path: Path) -> None:

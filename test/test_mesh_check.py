@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import trimesh
 
-from kovis_ros.method.config import ConfigError, load_task
+from kovis_ros.method.config import ConfigError, load_task, task_names
 from kovis_sim import mesh_check
 
 
@@ -62,3 +62,38 @@ def test_a_piece_in_other_units_is_named(tmp_path):
 def test_absolute_paths_will_do(tmp_path):
     path = saved(tmp_path / "pin.stl", trimesh.creation.cylinder(0.018, 0.07))
     mesh_check.check(held(path, str(tmp_path / "pin*.stl")))
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_shipped_meshes_pass(name):
+    mesh_check.check(load_task(name))
+
+
+def opened(mesh):
+    return trimesh.Trimesh(mesh.vertices, mesh.faces[2:])
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        opened(trimesh.creation.cylinder(0.018, 0.07)),
+        trimesh.creation.annulus(0.010, 0.018, 0.07),  # a handle's hole would be closed
+        trimesh.creation.box((0.02, 0.02, 1e-9)),
+    ],
+    ids=["open", "concave", "flat"],
+)
+def test_a_piece_that_physics_would_fill_up_is_named(tmp_path, piece):
+    path = saved(tmp_path / "pin.stl", trimesh.creation.cylinder(0.018, 0.07))
+    saved(tmp_path / "piece_0.stl", trimesh.creation.cylinder(0.018, 0.07))
+    saved(tmp_path / "piece_1.stl", piece)
+    message = "held.collision '.*piece_1.stl' is not convex and closed: physics .* split it"
+    with pytest.raises(ConfigError, match=message):
+        mesh_check.check(held(path, str(tmp_path / "piece*.stl")))
+
+
+def test_a_piece_wound_at_random_is_still_a_solid(tmp_path):
+    path = saved(tmp_path / "pin.stl", trimesh.creation.cylinder(0.018, 0.07))
+    turned = trimesh.creation.cylinder(0.018, 0.07)
+    turned.faces[::3] = turned.faces[::3, ::-1]
+    saved(tmp_path / "piece.stl", turned)
+    mesh_check.check(held(path, str(tmp_path / "piece.stl")))

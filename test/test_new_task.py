@@ -40,6 +40,7 @@ def test_the_tutorial_in_short_form(here: Path) -> None:
     tutorial = importlib.util.module_from_spec(found)
     found.loader.exec_module(tutorial)
     assert tutorial.run(short=True) == 0
+    assert json.loads(Path("task.json").read_text())["completed"]  # a servo may learn this
     task = load_task("usb/usb.yaml")
     assert task.name == "usb" and task.held.mesh == str(here / "usb/meshes/held.obj")
     assert task.model.keypoints == 4 and task.success.kind == "seat" and task.success.distance_m == 0.012
@@ -85,6 +86,11 @@ def test_the_file_says_what_the_task_is(tmp_path: Path) -> None:
             ["a", "--target", "cad/socket.stl", "--set", "rollout.start_distance_m=[0.06, 0.02]"],
             "start_distance_m is [0.06, 0.02]: the lower limit comes first",
         ),
+        (["a", "--target", "cad/socket.stl", "--goal", "0", "nan", "0", "0", "0", "0"], "a finite number is needed"),
+        (
+            ["a", "--target", "cad/socket.stl", "--set", "camera.position_error_m=-0.01"],
+            "camera.position_error_m is -0.01: give 0 or more",
+        ),
         (["a", "--target", "cad/socket.stl", "--out", "no/where"], "no does not exist: make it"),
         (["a", "--target", "cad/socket.stl", "--out", "mm.stl"], "--out mm.stl is a file"),
     ],
@@ -119,6 +125,10 @@ def bad_meshes(folder: Path) -> None:
     ("words", "text"),
     [
         (["--goal", "0.012", "0", "0.02", "0", "0", "0"], "is in collision: raise goal.position_m"),
+        (
+            ["--goal", *"0 0 0.021 0 0 0".split(), "--set", "held.rotation_range_deg=[15, 15, 0]"],
+            "off in the hand by [-2, -2, -2] mm and [-15, -15, 0] deg is in collision: raise goal.position_m",
+        ),
         (["--set", "target.position_range_m=[[1.5, 1.6], [0, 0.1]]"], "is out of reach"),
         (["--set", "camera.look_at_m=[0.3, -0.6, -0.2]"], "check goal, camera.eye_m and look_at_m"),
     ],
@@ -146,11 +156,11 @@ def test_an_existing_task_stays_without_force_and_keeps_other_files_with_it(
     assert "a/a.yaml exists already: give --force" in capsys.readouterr().err
     assert Path("a/a.yaml").read_text() == "mine" and not Path("a/meshes").exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1e9, 0, 1e9))
-    assert kovis([*words, "--force"]) == 0
+    assert kovis([*words, "--force"]) == 1  # a plug does not go into a block
     told = capsys.readouterr()
     assert "kovis: warning: task a: axis 'rz' is commanded" in told.err and told.err.count("\n") == 1
     assert "moved by 20.0 mm along z" in told.out and "1.0 GB are free: free some" in told.out
-    assert "the completion FAILS" in told.out  # a plug does not go into a block
+    assert "the completion FAILS" in told.out
     assert Path("a/notes.txt").read_text() == "mine" and load_task("a/a.yaml").symmetry == (1, 1, 0)
     assert not list(here.glob(".*"))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -339,3 +341,52 @@ def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
         SETTINGS.format(task=tmp_path / "tiny.yaml").replace("epochs: 3", "epochs: 4")
     )
     assert cli.main(words) == 1 and "another recipe, task or look of the scene" in capsys.readouterr().err
+
+
+def test_a_disk_too_small_for_the_grid_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One bag of a million samples, 60 kB each, and its cache of 90.2 kB each, for both cells together."""
+    pytest.importorskip("pybullet")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    text = SETTINGS.format(task=tmp_path / "tiny.yaml").replace("samples: 20", "samples: 1000000")
+    (tmp_path / "report.yaml").write_text(text)
+    words = ["grid", "--settings", str(tmp_path / "report.yaml"), "--results", str(tmp_path / "results")]
+    words += ["--work", str(tmp_path / "work")]
+    free = [150_200_000_000 - 1]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    assert cli.main([*words, "--list"]) == 0
+    capsys.readouterr()
+    assert cli.main(words) == 1
+    told = capsys.readouterr().err
+    assert "150.2 GB free, and bags and caches of pick_mug need about 150.2 GB more: free some, or" in told
+    assert len(told.splitlines()) == 1 and not (tmp_path / "work").exists()
+
+
+def test_what_a_grid_has_already_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two roll-outs of four, then a cache half built, then all."""
+    pytest.importorskip("pybullet")
+    from kovis_ros.grid import Grid, cells
+    from kovis_ros.measuring import Places
+    from kovis_sim import rollouts
+    from kovis_sim.studies.settings import load
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "report.yaml").write_text(SETTINGS.format(task=tmp_path / "tiny.yaml"))
+    settings = load(tmp_path / "report.yaml")
+    grid, cell = Grid(settings, Places(Results(tmp_path / "results"), tmp_path)), cells(settings)[0]
+    missing = {0: range(2, 4)}
+    monkeypatch.setattr(rollouts, "lacking", lambda *_: missing)
+    assert grid.needed_bytes(cell) == 10 * 60_000 + 20 * 90_200
+    missing.clear()
+    bag = grid.bag(cell)
+    begun = bag.with_name(f"{bag.name}.cache.part")
+    begun.mkdir()
+    (begun / "images.npy").write_bytes(bytes(1000))
+    assert grid.needed_bytes(cell) == 20 * 90_200 - 1000
+    cache = begun.rename(bag.with_name(f"{bag.name}.cache"))
+    (cache / "cache.json").write_text("{}")
+    assert grid.needed_bytes(cell) == 0
+    free = SimpleNamespace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    grid.check_disk([cell])

@@ -1,14 +1,15 @@
 """Recording: the same messages for the same seed, whatever the number of workers; resumable; refuses a full disk."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
 from kovis_ros import bags
 from kovis_ros.method import motion
-from kovis_ros.method.config import load_task
-from kovis_sim import rollouts
+from kovis_ros.method.config import ConfigError, load_task
+from kovis_sim import robot, rollouts
 from kovis_sim.scene import Scene
 
 
@@ -72,8 +73,40 @@ def test_a_longer_recording_completes_the_last_shard(task, tmp_path):
     assert [(s.rollout, s.step) for s in bags.read_samples(out)] == [(i, k) for i in range(4) for k in range(5)]
 
 
+def room(monkeypatch, free):
+    """Every disk has so many bytes free."""
+    usage = dataclasses.make_dataclass("Usage", ["free"])(free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+
 def test_a_disk_too_small_is_found_before_the_work(task, tmp_path, monkeypatch):
-    monkeypatch.setattr(rollouts.shutil, "disk_usage", lambda _: dataclasses.make_dataclass("Usage", ["free"])(10**6))
-    with pytest.raises(bags.BagError, match=r"0\.0 GB free and the bag needs about 0\.3 GB"):
+    room(monkeypatch, 10**6)
+    with pytest.raises(bags.BagError, match=r"0\.0 GB free and the bag needs about 0\.3 GB more"):
         rollouts.record(task, 1000, 0, tmp_path / "bag")
     assert not (tmp_path / "bag").exists()
+
+
+def test_a_recording_that_goes_on_needs_room_for_the_rest_alone(task, tmp_path, monkeypatch):
+    """Three of four roll-outs are there; the fourth is five samples of 60 kB."""
+    monkeypatch.setattr(rollouts, "SHARD", 1)
+    out = tmp_path / "bag"
+    rollouts.record(task, 3, 5, out, workers=1)
+    room(monkeypatch, 5 * 60_000 - 1)
+    with pytest.raises(bags.BagError, match="needs about 0.0 GB more: free some"):
+        rollouts.record(task, 4, 5, out, workers=1)
+    room(monkeypatch, 5 * 60_000)
+    rollouts.record(task, 4, 5, out, workers=1)
+    assert bags.info(out).samples == 20
+    room(monkeypatch, 0)
+    rollouts.record(task, 4, 5, out, workers=1)  # nothing is missing
+
+
+def test_a_task_that_can_no_longer_be_leaves_its_bag_whole(task, tmp_path):
+    out, mesh = tmp_path / "bag", tmp_path / "mug.obj"
+    shutil.copy(robot.ASSETS / task.target.mesh, mesh)
+    mine = dataclasses.replace(task, target=dataclasses.replace(task.target, mesh=str(mesh)))
+    rollouts.record(mine, 1, 5, out, workers=1)
+    mesh.unlink()
+    with pytest.raises(ConfigError, match="target.mesh .*mug.obj' is no file"):
+        rollouts.record(mine, 2, 5, out, workers=1)
+    assert bags.info(out).samples == 5

@@ -204,6 +204,8 @@ def test_settings_are_frozen_in_yaml_and_checked(tmp_path: Path) -> None:
     for text, words in {
         "grid: {sample: 3}": "'sample' is unknown: known are tasks",
         "grid: {samples: 0}": "grid.samples is too small",
+        "views: {scale: -1.5}": "views.scale is -1.5: give 0 or more",
+        "curves: {held_m: [[-0.002, 0.002], [0.0, 0.006]]}": "curves.held_m is .*: give 0 or more",
         "anchoring: {position_error_m: [0.01]}": "give pairs",
         "curves: {latest: 9}": "out of range",
         "curves: {mount_m: [[0.02, 0.01], [0.0, 0.03]]}": "lower limit comes first",

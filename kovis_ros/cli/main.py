@@ -13,13 +13,16 @@ import importlib
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from kovis_ros import __version__
 from kovis_ros.method.config import ConfigError
+from kovis_ros.method.parsing import ConfigWarning
 
 OURS = ("kovis_ros", "kovis_sim")
 INSTALL = {
@@ -54,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = dispatch(words)
+        with one_line_warnings():
+            code = dispatch(words)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -64,6 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         return report(error)
+
+
+@contextmanager
+def one_line_warnings() -> Iterator[None]:
+    """Within it a warning about settings is one line on stderr; all others look as always."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, ConfigWarning):
+                print(f"kovis: warning: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *where)
+
+        warnings.showwarning = show
+        yield
 
 
 def dispatch(words: Sequence[str]) -> int:

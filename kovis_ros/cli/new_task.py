@@ -2,6 +2,7 @@
 
 The target stands on z = 0. A held object has the middle of its leading end at the origin and rises along z; the fingers
 close along its y. What the command cannot know it draws up, says so, and leaves to be edited.
+Exit code 1 when the completion fails from the exact goal: the task is there to be edited, recording it is no use.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import argparse
 import os
 import re
 import shutil
-import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kovis_ros import cli
 from kovis_ros.method.config import ConfigError
+from kovis_ros.method.parsing import ConfigWarning
 
 if TYPE_CHECKING:
     from kovis_ros.method.config import Task
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, build beside the final place, move there when whole, and say what to edit next."""
+    """Check, build beside the final place, move there when whole, say what to edit; 1 when the completion fails."""
     check(args)
     out = args.out or Path(args.name)
     place = out.resolve()
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     print(advice(task, out))
     row = {"task": task.name, "file": str(out / f"{task.name}.yaml"), "completed": outcome.success}
     cli.save_json(args.json, {**row, "distance_m": outcome.distance_m, "force_n": outcome.force_n})
-    return 0
+    return 0 if outcome.success else 1
 
 
 def check(args: argparse.Namespace) -> None:
@@ -116,20 +117,16 @@ def objects(args: argparse.Namespace) -> dict[str, Solid]:
 
 
 def settings(args: argparse.Namespace, found: dict[str, Solid], file: Path) -> Task:
-    """The task, written to a file and read back; prints its warnings."""
+    """The task, written to a file and read back."""
     from kovis_ros.method.config import load_task
     from kovis_sim import new_task, task_file
 
     wish = new_task.Wish(args.axes, args.symmetry, args.goal, args.depth, args.settings)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        drawn = new_task.draft(args.name, found["target"], found.get("held"), wish)
-        told = [str(warning.message) for warning in caught]
-        file.write_text(task_file.text(drawn))
-        task = load_task(file)  # which warns once more
-    for line in told:
-        print(f"kovis: warning: {line}", file=sys.stderr)
-    return task
+    drawn = new_task.draft(args.name, found["target"], found.get("held"), wish)
+    file.write_text(task_file.text(drawn))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConfigWarning)  # the draft told
+        return load_task(file)
 
 
 def install(scratch: Path, out: Path, name: str) -> None:
@@ -155,13 +152,13 @@ def completed(task: Task, outcome: Outcome) -> str:
 
 def advice(task: Task, out: Path) -> str:
     """What was written, what to look at and edit, and which commands come next, with the disk they need."""
-    from kovis_ros.method import dataset
+    from kovis_ros.method import dataset, disk
     from kovis_sim import rollouts
 
     file, name = out / f"{task.name}.yaml", task.name
     samples = ROLLOUTS * task.rollout.steps
     wanted = samples * (rollouts.SAMPLE_BYTES + dataset.SAMPLE_BYTES) / 1e9
-    free = shutil.disk_usage(out).free / 1e9
+    free = disk.free_bytes(out) / 1e9
     hand = "held.mass_kg, held.position_range_m, " if task.held.mesh else ""
     return "\n".join(
         [

@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     task = load_task(args.task)
     start = time.perf_counter()
     first: list[int] = []
-    with bags.begun(args.out), tqdm(total=args.rollouts, unit="rollout", desc=f"record {task.name}") as bar:
+    bar = tqdm(total=args.rollouts, unit="rollout", desc=f"record {task.name}", delay=1e-3)  # none for bad input
+    with bags.begun(args.out), bar:
 
         def progress(done: int, _: int) -> None:
             first.append(done)

@@ -115,13 +115,18 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
     }
     if found.recording.task != task.name:
         raise ConfigError(f"bag {bag} is of task {found.recording.task!r}: give one of {task.name!r}")
-    folder = path or bag.with_name(bag.name + ".cache")
+    folder = path or cache_of(bag)
     if (folder / "cache.json").exists():
         cache = Cache.open(folder)
         if cache.about == about:
             return cache
-    samples = tqdm(read_samples(bag), total=found.samples, unit="sample", desc="cache", mininterval=1.0)
+    samples = tqdm(read_samples(bag), total=found.samples, unit="sample", desc="cache", mininterval=1.0, delay=1e-3)
     return build_cache(samples, folder, task.camera.field_of_view_deg, about, found.samples)
+
+
+def cache_of(bag: Path) -> Path:
+    """Where the cache of a bag lies unless another place is given."""
+    return bag.with_name(bag.name + ".cache")
 
 
 def scorer(task: Task, out: Path) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kovis_ros.method import disk
 from kovis_ros.method.augment import Raw
 from kovis_ros.method.packing import DataError, pack
 
@@ -45,15 +46,14 @@ def build_cache(
     ``expected`` number of samples.
     """
     final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(final.parent).free
+    part = unfinished(final)
+    shutil.rmtree(part, ignore_errors=True)
+    free = disk.free_bytes(final)
     if free < expected * SAMPLE_BYTES:
         raise DataError(
             f"cache {final} needs {expected * SAMPLE_BYTES / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
             "make room or give another --cache"
         )
-    part = final.with_name(final.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         count = _write(samples, part, field_of_view_deg)
@@ -67,6 +67,11 @@ def build_cache(
     shutil.rmtree(final, ignore_errors=True)
     os.replace(part, final)
     return Cache.open(final)
+
+
+def unfinished(path: Path) -> Path:
+    """Where the cache ``path`` is written until it is whole."""
+    return path.with_name(path.name + ".part")
 
 
 def _write(samples: Iterable[Any], folder: Path, limits: tuple[float, float]) -> int:

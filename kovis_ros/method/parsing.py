@@ -1,10 +1,12 @@
-"""Plain data to frozen dataclasses, key by key: unknown keys, wrong types and reversed ranges are errors."""
+"""Plain data to frozen dataclasses, key by key: unknown keys, wrong types, reversed ranges, no numbers are errors."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
+from collections.abc import Collection
 from typing import Any
 
 Range = tuple[float, float]
@@ -14,6 +16,10 @@ Triple = tuple[float, float, float]
 
 class ConfigError(ValueError):
     """A setting is unknown, malformed or out of range; the message names it, its value and the remedy."""
+
+
+class ConfigWarning(UserWarning):
+    """A setting can be, but hardly what was meant."""
 
 
 def build(kind: Any, data: Any, where: str) -> Any:
@@ -42,10 +48,17 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         return _tuple(hint, arguments, value, where)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return _finite(value, where)
     if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     raise ConfigError(f"{where} is {value!r}: a {hint.__name__} is needed")
+
+
+def _finite(value: float, where: str) -> float:
+    """A number that is one; YAML has .nan and .inf too."""
+    if not abs(value) <= sys.float_info.max:
+        raise ConfigError(f"{where} is {value!r}: a finite number is needed")
+    return float(value)
 
 
 def _tuple(hint: Any, arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
@@ -61,3 +74,21 @@ def _tuple(hint: Any, arguments: tuple[Any, ...], value: Any, where: str) -> tup
     if hint in (Range, Whole) and result[0] > result[1]:
         raise ConfigError(f"{where} is {value!r}: the lower limit comes first")
     return result
+
+
+def not_negative(config: Any, where: str, signed: Collection[str] = (), section: str = "") -> None:
+    """ConfigError names the first number below zero of a dataclass and of those within it.
+
+    Coordinates (``Triple``) may be negative, and so may the settings whose dotted names are in ``signed``.
+    """
+    for name, hint in typing.get_type_hints(type(config)).items():
+        value, dotted = getattr(config, name), f"{section}{name}"
+        if dotted in signed or Triple in (hint, *typing.get_args(hint)):
+            continue
+        for part in value if isinstance(value, tuple) else (value,):
+            least = min(part, default=0) if isinstance(part, tuple) else part
+            if dataclasses.is_dataclass(part):
+                not_negative(part, where, signed, f"{dotted}.")
+            elif isinstance(least, int | float) and least < 0:
+                shown = list(value) if isinstance(value, tuple) else value
+                raise ConfigError(f"{where}: {dotted} is {shown}: give 0 or more")

@@ -10,25 +10,29 @@ import numpy as np
 
 from kovis_ros.method import geometry
 from kovis_ros.method.motion import AXES, axis_indices
-from kovis_ros.method.parsing import ConfigError
+from kovis_ros.method.parsing import ConfigError, ConfigWarning, not_negative
 
 if TYPE_CHECKING:
     from kovis_ros.method.config import Task
 
 KINDS = ("lift", "seat")
 FAMILIES = ("mugs",)
-POSITIVE = (
-    "target.mass_kg", "held.mass_kg", "tcp_offset_m", "camera.baseline_m", "camera.size_px", "rollout.steps",
-    "training.epochs", "training.batch", "training.learning_rate", "servo.top_speed_mps", "servo.timeout_s",
-    "success.distance_m",
+POSITIVE = (  # of a range: its lower limit
+    "target.mass_kg", "held.mass_kg", "tcp_offset_m", "camera.baseline_m", "camera.baseline_range_m",
+    "camera.field_of_view_deg", "camera.size_px", "rollout.steps", "model.image_size", "model.map_size",
+    "training.epochs", "training.batch", "training.learning_rate", "servo.top_speed_mps", "servo.label_slope",
+    "servo.acceleration_mps2", "servo.timeout_s", "success.distance_m",
+)  # fmt: skip
+SIGNED = ("target.position_range_m", "target.yaw_range_deg", "symmetry", "success.rim_m")
+SHARES = (
+    "appearance.shadow_probability", "appearance.texture_probability", "appearance.background_probability",
+    "training.adversarial.probability", "training.validation_share", "model.dropout",
 )  # fmt: skip
 
 
 def check(task: Task, source: str) -> None:
     """ConfigError names the first faulty setting; a warning names a commanded axis that cannot be observed."""
-    for name in POSITIVE:
-        if attrgetter(name)(task) <= 0:
-            raise ConfigError(f"{source}: {name} is {attrgetter(name)(task)}: give more than 0")
+    _numbers(task, source)
     _axes(task, source)
     _held(task, source)
     loop, success = task.servo, task.success
@@ -42,6 +46,21 @@ def check(task: Task, source: str) -> None:
         raise ConfigError(f"{source}: target.family is {task.target.family!r}: choose from {', '.join(FAMILIES)}")
     if success.kind == "seat" and not task.held.mesh:
         raise ConfigError(f"{source}: success.kind is 'seat' and nothing is held: give held.mesh")
+
+
+def _numbers(task: Task, source: str) -> None:
+    """None is below the least it can be, and no share is above 1."""
+    for name in POSITIVE:
+        value = attrgetter(name)(task)
+        if (value[0] if isinstance(value, tuple) else value) <= 0:
+            raise ConfigError(f"{source}: {name} is {value}: give more than 0")
+    for name in SHARES:
+        if attrgetter(name)(task) > 1:
+            raise ConfigError(f"{source}: {name} is {attrgetter(name)(task)}: give 0 to 1")
+    not_negative(task, source, SIGNED)
+    for step in task.completion:
+        if step.speed_mps == 0:
+            raise ConfigError(f"{source}: completion.speed_mps is {step.speed_mps}: give more than 0")
 
 
 def _axes(task: Task, source: str) -> None:
@@ -58,6 +77,7 @@ def _axes(task: Task, source: str) -> None:
         warnings.warn(
             f"{source}: axis {axis!r} is commanded, but the object looks the same from every side about it: "
             "its label is noise, leave it out of axes",
+            ConfigWarning,
             stacklevel=4,
         )
 

@@ -29,7 +29,7 @@ def write(results: Results, readme: Path) -> None:
 
 
 def block(results: Results) -> str:
-    """Shipped servos and their targets, Table III, speed, the commands behind them; a line where nothing was measured."""
+    """Shipped servos and their targets, Table III, speed, their commands; one line where nothing was measured."""
     run = [f"`{command}`" for command in commands(results, paper.TASKS)]
     if not run:
         return EMPTY

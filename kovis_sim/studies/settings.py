@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from kovis_ros.method.config import AppearanceConfig, ConfigError, share
-from kovis_ros.method.parsing import Range, build
+from kovis_ros.method.parsing import Range, build, not_negative
 
 PLAIN = AppearanceConfig(
     ambient=(0.6, 0.6), diffuse=(0.5, 0.5), specular=(0.1, 0.1), light_elevation_deg=(75.0, 75.0),
@@ -157,6 +157,7 @@ def for_shipped(settings: Settings, trials: int | None = None) -> Settings:
 
 def check(settings: Settings, source: str) -> None:
     """ConfigError for a number that no study can work with."""
+    not_negative(settings, source)
     least = {
         "keypoints.images": settings.keypoints.images,
         "anchoring.rollouts": settings.anchoring.rollouts,
