@@ -20,6 +20,7 @@ from servo_rig import ABORTED, CANCELED, SUCCEEDED, Rig  # noqa: E402
 
 from kovis_msgs.action import Servo  # noqa: E402
 from kovis_msgs.msg import ArmStatus  # noqa: E402
+from kovis_ros.drivers.arm_loop import JOINED, STARTED  # noqa: E402
 from kovis_ros.method.loop import State  # noqa: E402
 from kovis_ros.method.motion import Motion  # noqa: E402
 
@@ -209,6 +210,19 @@ def test_a_goal_waits_for_an_arm_that_was_not_ready_before_it_but_not_beyond_a_s
     r.ready = True
     status, result = r.result(handle, 1.0)
     assert (status, result.error_msg) == (ABORTED, "a person stopped it") and r.stays_zero()
+
+
+def test_a_goal_outlives_that_the_arms_node_finds_its_sender_late(rig):
+    r = rig()
+    handle = r.send()
+    r.ready, r.trouble = False, JOINED
+    r.until(lambda: r.servo.state == State.HALT_ROBOT_NOT_READY)
+    r.spin(0.2)
+    r.ready = True
+    r.until(lambda: r.speed() > 0.015)
+    r.trouble, r.ready = STARTED, False  # another arm's node in its place is one
+    status, result = r.result(handle, 1.0)
+    assert (status, result.error_msg) == (ABORTED, STARTED)
 
 
 def test_a_program_stopped_on_the_pendant_ends_the_goal_and_its_return_moves_nothing(rig):

@@ -10,6 +10,7 @@ from rclpy.node import Node
 
 from kovis_msgs.msg import ArmStatus
 from kovis_ros import conversions
+from kovis_ros.drivers.arm_loop import JOINED
 from kovis_ros.nodes.alignment import SAFETY_STOPS, ArmView
 
 STATUS_TIMEOUT_S = 1.0  # it comes at 10 Hz
@@ -64,12 +65,16 @@ class ArmWatch:
             self.node.get_logger().warning(f"tcp_pose rejected: {error}", throttle_duration_sec=5.0)
 
     def _on_status(self, message: ArmStatus) -> None:
-        """Remember a new reason not to move until the next ``begin``: the arm may be ready again at the next look."""
+        """Remember a new reason not to move until the next ``begin``: the arm may be ready again at the next look.
+
+        That the arm's node has just found a sender of twists, perhaps this one, is no reason: then nothing moves yet.
+        """
         before, now = self._status, self.now()
         self._status = message, now
         if before is None:
             return
+        new = before[0].ready or message.message != before[0].message
         if now - before[1] > STATUS_TIMEOUT_S:
             self._stop = GONE
-        elif not message.ready and (before[0].ready or message.message != before[0].message):
+        elif new and not message.ready and message.message != JOINED:
             self._stop = message.message or UNREADY
