@@ -14,7 +14,7 @@ from kovis_msgs.action import Servo
 from kovis_ros.bringup.graph import Process
 from kovis_ros.bringup.supervisor import Child, Supervisor
 from kovis_ros.method.config import Task
-from kovis_ros.nodes.fault_trials import FaultTrials
+from kovis_ros.nodes.fault_trials import MOVING_MPS, FaultTrials
 from kovis_ros.nodes.trials import TrialError
 from kovis_sim.breaker import STALE_S, Breaker, Fault
 from kovis_sim.ur_controller.side_channel import SideChannel
@@ -34,6 +34,7 @@ class Measured(NamedTuple):
     late_s: float  # the part of it after what is missing had become stale
     still_s: float  # from there to standstill of the simulated arm; NaN where nobody saw it
     watched_s: float  # for so long it was watched
+    again: bool = False  # it had stood, and moved once more
 
 
 class BreakableGraph:
@@ -81,16 +82,16 @@ class BreakableGraph:
             self.channel.ask("unlock")
         self.channel.ask("slider", value=1.0)
 
-    def under_way(self, seed: int, complete: bool = False) -> ClientGoalHandle:
-        """A goal whose arm moves; tried again, since a busy machine may leave a goal without images."""
+    def under_way(self, seed: int, complete: bool = False, speed_mps: float = MOVING_MPS) -> ClientGoalHandle:
+        """A goal whose arm moves so fast; tried again, since a busy machine may leave a goal without images."""
         for _ in range(TRIES - 1):
             self.mend()
             try:
-                return self.client.under_way(seed, complete)
+                return self.client.under_way(seed, complete, speed_mps)
             except TrialError:
                 continue
         self.mend()
-        return self.client.under_way(seed, complete)
+        return self.client.under_way(seed, complete, speed_mps)
 
     def stop_at(self, fault: Fault, watch_s: float) -> Measured:
         """Inject the fault, watch the arm, and measure: from the fault, or from the last good image before it."""
@@ -109,7 +110,8 @@ class BreakableGraph:
         self.client.pause(max(0.0, since_s + stale_s + watch_s + 0.1 - time.monotonic()))
         stop = self.channel.stop_after(since_s)
         still_s = self.client.still_after(since_s + stale_s)
-        return Measured(name, stop.zero_s, max(0.0, stop.zero_s - stale_s), still_s, stop.watched_s - stale_s)
+        late_s = max(0.0, stop.zero_s - stale_s)
+        return Measured(name, stop.zero_s, late_s, still_s, stop.watched_s - stale_s, stop.again)
 
     def ended(self, handle: ClientGoalHandle) -> Servo.Result:
         """Result of a goal, which is cancelled."""

@@ -24,6 +24,8 @@ import packages
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PROBE = "import torch, pybullet, rclpy, cv_bridge, rosbags, kovis_msgs.msg, kovis_msgs.action, kovis_msgs.srv"
+VENDORS = {"ur-rtde": "rtde_control, rtde_receive", "pyrealsense2": "pyrealsense2"}  # package: what it brings
+CAMERA_NEEDS = "libusb-1.0-0"  # where it cannot be installed the set-up goes on without the camera
 
 
 class Step(NamedTuple):
@@ -103,9 +105,21 @@ def install_packages(pins: Path, distro: str, gpu: bool) -> None:
 def install_project() -> None:
     """kovis_ros itself, editable, and a look whether all of it can be imported."""
     packages.pip(VENV, ["--no-deps", "--no-build-isolation", "-e", str(ROOT)])
-    answer = subprocess.run([str(VENV / "bin" / "python"), "-c", PROBE], capture_output=True, text=True)
+    code = ", ".join([PROBE, *vendors()])
+    answer = subprocess.run([str(VENV / "bin" / "python"), "-c", code], capture_output=True, text=True)
     if answer.returncode:
         raise packages.PackageError(f"{answer.stderr.strip()}\n.venv does not work: run `make clean` and try again")
+
+
+def vendors() -> list[str]:
+    """Modules of the vendors' libraries that must load: of those that are there.
+
+    One that does not load would be noticed by nobody: tests that need it are skipped.
+    """
+    there = {package: modules for package, modules in VENDORS.items() if packages.version_of(VENV, package)}
+    if CAMERA_NEEDS in machine.missing_packages():
+        there.pop("pyrealsense2", None)
+    return list(there.values())
 
 
 def digest(files: Iterable[Path], values: Iterable[object]) -> str:

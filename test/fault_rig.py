@@ -13,6 +13,7 @@ import rclpy
 import small
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from kovis_ros import bringup
 from kovis_ros.breaking import BreakableGraph
@@ -30,6 +31,8 @@ class Rig(BreakableGraph):
 
     def __enter__(self):
         self.networks = self.client.create_publisher(String, "test/broken_network", 1)
+        self.stopping = self.client.create_client(Trigger, "arm/stop")
+        self.measured_s = 0.0
         return super().__enter__()
 
     def break_network(self, node):
@@ -37,6 +40,25 @@ class Rig(BreakableGraph):
         moment = time.monotonic()
         self.networks.publish(String(data=node))
         return moment
+
+    def stop_arm(self):
+        """Call the stop service of the arm's node, which any other node may do, too."""
+        moment = time.monotonic()
+        self.stopping.call_async(Trigger.Request())
+        return moment
+
+    def measure(self, *arguments, **named):
+        """As every breakable graph; remembers up to when the arm was watched."""
+        measured = super().measure(*arguments, **named)
+        self.measured_s = time.monotonic()
+        return measured
+
+    def rests(self):
+        """Has the arm been at rest since it was measured, now that all is mended and it would follow twists?"""
+        self.mend()
+        self.client.until(lambda: self.client.arm_ready, 30.0, "arm that is ready")
+        self.client.pause(0.2)
+        return self.channel.stop_after(self.measured_s).zero_s == 0.0
 
     def interrupt(self):
         """Ctrl-C in the terminal of the whole graph; the robot's controller is no part of it."""

@@ -14,6 +14,7 @@ COUNTED = {
     "setpoint": "the fault: twists are stale after 100 ms",
     "watchdog": "the fault: the controller's watchdog takes 100 ms",
     "owner": "the fault: the servo is silent after 400 ms",
+    "freeze": "its waking up: while it is frozen it moves nothing",
 }
 ABOVE = """\
 # Safety
@@ -25,11 +26,12 @@ make test ARGS="test/test_safety.py --write-safety"
 ```
 
 Each row was measured in the whole graph in simulation: real nodes, real DDS, the unmodified `ur_rtde` client and the
-cell's UR controller. The arm was moving under a goal when the fault came. *Zero speed* is the last cycle in which the
-controller's `target_TCP_speed` was not zero, *standstill* the moment from which the simulated arm stayed within 0.2 mm.
-Standstill counts from the fault, or from when what was missing had become stale. After that the arm was watched for two
-seconds more, in which it had to stay at rest although processes were started again and links came back. Standstill is
-seen by the cell's node relative to the mug: not when that node is killed, too, and not with the mug on the fingers.
+cell's UR controller. The arm was moving under a goal, at 12 mm/s or more of the servo's 20, when the fault came. *Zero
+speed* is the last cycle in which the controller's `target_TCP_speed` was not zero, *standstill* the moment from which
+the simulated arm stayed within 0.2 mm. Standstill counts from the fault, or from when what was missing had become
+stale. From zero speed on the arm had to stay at rest: for two seconds, and on until every process that had ended ran
+again, links were back, what was broken was mended and the arm would have followed twists. Standstill is seen by the
+cell's node relative to the mug: not when that node is killed, too, and not with the mug on the fingers.
 
 | fault | zero speed after | counted from | limit | standstill | limit |
 |---|---|---|---|---|---|
@@ -39,7 +41,8 @@ What stops the arm, from the outside in: the controller's watchdog (no command f
 node (no fresh twist for 100 ms brakes; a lost link ends the node), the `servo` node (no image younger than 250 ms, low
 confidence, an arm that is not ready, the edge of the workspace), and the `keypoint` node (pairs that are repeated,
 black, swapped, of unequal stamp or not a number are left out and counted in `/diagnostics`). A goal ends with any stop
-of the arm; nothing moves again without a new goal.
+of the arm, that by the service `/kovis/arm/stop` or by a speed slider at 0 included; nothing moves again without a new
+goal.
 
 ## What this does not protect from
 - **People.** Nothing here is a safety function in the sense of a standard: no redundancy, no certified part. The
@@ -96,4 +99,5 @@ def line(measured: Any, fault: Any) -> str:
     zero = f"{1e3 * measured.zero_s:.0f} ms"
     still = "not seen" if math.isnan(measured.still_s) else f"{1e3 * measured.still_s:.0f} ms"
     limit = f"{1e3 * fault.limit_s:.0f} ms"
-    return f"| {fault.name} | {zero} | {COUNTED[fault.stale]} | {limit} | {still} | 300 ms |\n"
+    counted = COUNTED["freeze" if fault.means == "freeze" else fault.stale]
+    return f"| {fault.name} | {zero} | {counted} | {limit} | {still} | 300 ms |\n"

@@ -60,6 +60,7 @@ class Rig:
         self.camera, self.arm = True, True
         self.stamp_offset_s, self.points, self.pose = 0.0, POINTS, POSE
         self.safety, self.ready, self.program = ArmStatus.SAFETY_NORMAL, True, True
+        self.trouble = "arm says no"
         self.twists, self.states, self.moves = [], [], []
         self.sent_s, self.shot_s = [], 0.0  # by their stamps: every twist, and the last image
         self._wire()
@@ -73,7 +74,7 @@ class Rig:
         node.create_subscription(TwistStamped, "twist", self._on_twist, 10)
         node.create_subscription(ServoStatus, "status", lambda m: self.states.append(m.code), latched)
         node.create_timer(1 / 30, self._shoot)
-        node.create_timer(1 / 50, self._report)
+        node.create_timer(1 / 50, self.report)
         self.client = ActionClient(node, Servo, "servo")
         self.pausing = node.create_client(SetBool, "servo/pause")
         self.stopping = node.create_client(Trigger, "servo/stop")
@@ -109,11 +110,12 @@ class Rig:
             header = conversions.header(stamp, "camera")
             self.keypoints.publish(conversions.keypoints_to_msg(points, header, "pick_mug", now))
 
-    def _report(self):
+    def report(self):
+        """What the arm says of itself, also between the periods."""
         if self.arm:
             now = self.node.get_clock().now().nanoseconds
             self.poses.publish(conversions.pose_to_msg(self.pose, now, "base"))
-            status = ArmStatus(ready=self.ready, safety_mode=self.safety, message="" if self.ready else "arm says no")
+            status = ArmStatus(ready=self.ready, safety_mode=self.safety, message="" if self.ready else self.trouble)
             status.program_running = self.program
             self.statuses.publish(status)
 

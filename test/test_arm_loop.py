@@ -138,3 +138,6 @@ def test_slider_at_zero_is_said(stage):
     stage.arm.scaling = 0.0
     stage.run(0.1)
     assert "speed slider is at 0" in stage.loop.trouble
+    stage.loop.halt("stopped by a person")
+    stage.run(2 * PERIOD)
+    assert stage.loop.trouble == "stopped by a person"  # else a servo would not notice

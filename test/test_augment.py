@@ -36,6 +36,14 @@ def test_with_everything_off_it_is_the_path_of_the_robot(raw: Raw, size: int) ->
     assert torch.equal(landmarks, raw.landmarks)
 
 
+def test_the_sensor_is_part_of_it(raw: Raw) -> None:
+    noisy = dataclasses.replace(IDEAL, noise=(20.0, 20.0))
+    imagers = (IDEAL, noisy)
+    clean, seen = (Augmenter(OFF, imager, 64, pool=2)(raw, torch.Generator().manual_seed(0))[0] for imager in imagers)
+    # 20 levels, of about 37 (deviation of the averaged noise of the images), which normalising then counts in
+    assert 0.3 < (seen - clean).std() < 0.7
+
+
 def test_plain_is_images_prepare(raw: Raw) -> None:
     expected = images.prepare(raw.images[1], images.Crop(-0.5, -0.5, 128.0), 64)[:, 0]
     assert torch.allclose(plain(raw, 64)[1], expected, atol=1e-6)

@@ -16,7 +16,7 @@ import yaml
 pytest.importorskip("rclpy", reason="needs ROS 2: run make setup")
 pytest.importorskip("kovis_msgs", reason="needs the built messages: run make setup")
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
-pytest.importorskip("pyrealsense2", reason="needs pyrealsense2: run make setup")
+pytest.importorskip("pyrealsense2", exc_type=ImportError, reason="needs pyrealsense2 and libusb-1.0: run make setup")
 pytest.importorskip("rtde_control", reason="needs ur_rtde: run make setup")
 
 import camera_rig  # noqa: E402

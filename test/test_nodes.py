@@ -20,6 +20,7 @@ from servo_rig import ABORTED, CANCELED, SUCCEEDED, Rig  # noqa: E402
 
 from kovis_msgs.action import Servo  # noqa: E402
 from kovis_msgs.msg import ArmStatus  # noqa: E402
+from kovis_ros.drivers.arm_loop import JOINED, STARTED  # noqa: E402
 from kovis_ros.method.loop import State  # noqa: E402
 from kovis_ros.method.motion import Motion  # noqa: E402
 
@@ -174,6 +175,56 @@ def test_a_protective_stop_ends_the_goal_at_once(rig):
     assert time.monotonic() - begun < 0.5 and r.stays_zero()
 
 
+def test_a_stop_of_the_arm_ends_the_goal_however_short_it_was(rig):
+    """As the service arm/stop: ready again after a pause of the twists, which the halted goal itself would make."""
+    r = rig(halt_timeout=30.0)
+    handle = r.servoing()
+    r.ready = False
+    r.report()
+    r.ready = True
+    r.report()  # both before the servo's next turn
+    status, result = r.result(handle, 1.0)
+    assert (status, result.error_code) == (ABORTED, Servo.Result.ROBOT_NOT_READY) and "arm says no" in result.error_msg
+    assert r.stays_zero()
+    r.servoing()  # a new goal moves it
+
+
+def test_a_goal_waits_for_an_arm_that_was_not_ready_before_it_but_not_beyond_a_stop(rig):
+    """As right after the start of the arm's node, which wants a pause of the twists."""
+    r = rig()
+    r.ready = False
+    r.spin(0.2)
+    handle = r.send()
+    r.spin(0.4)
+    assert r.speed() == 0.0
+    r.ready = True
+    r.until(lambda: r.speed() > 0.015)
+    r.answer(handle.cancel_goal_async())
+    r.result(handle)
+    r.ready = False
+    r.spin(0.2)
+    handle = r.send()
+    r.spin(0.2)
+    r.trouble = "a person stopped it"
+    r.report()
+    r.ready = True
+    status, result = r.result(handle, 1.0)
+    assert (status, result.error_msg) == (ABORTED, "a person stopped it") and r.stays_zero()
+
+
+def test_a_goal_outlives_that_the_arms_node_finds_its_sender_late(rig):
+    r = rig()
+    handle = r.send()
+    r.ready, r.trouble = False, JOINED
+    r.until(lambda: r.servo.state == State.HALT_ROBOT_NOT_READY)
+    r.spin(0.2)
+    r.ready = True
+    r.until(lambda: r.speed() > 0.015)
+    r.trouble, r.ready = STARTED, False  # another arm's node in its place is one
+    status, result = r.result(handle, 1.0)
+    assert (status, result.error_msg) == (ABORTED, STARTED)
+
+
 def test_a_program_stopped_on_the_pendant_ends_the_goal_and_its_return_moves_nothing(rig):
     r = rig()
     handle = r.servoing()
@@ -231,6 +282,21 @@ def test_a_failed_completion_aborts(rig):
     status, result = r.result(r.send(complete=True))
     assert status == ABORTED and result.error_code == Servo.Result.COMPLETION_FAILED
     assert "step 1: fingers are stuck" in result.error_msg and [m[0] for m in r.moves] == ["gripper"]
+
+
+def test_a_stop_of_the_arm_between_two_steps_ends_the_completion(rig):
+    r = rig()
+    r.serve_arm()
+    r.policy.answer = Motion(AHEAD, 0.02, 0.9)
+    handle = r.send(complete=True)
+    r.until(lambda: r.moves, 8.0)
+    r.spin(0.1)  # the fingers settle for 0.5 s
+    r.ready = False
+    r.report()
+    r.ready = True
+    status, result = r.result(handle)
+    assert (status, result.error_code) == (ABORTED, Servo.Result.COMPLETION_FAILED)
+    assert "arm says no" in result.error_msg and [move[0] for move in r.moves] == ["gripper"]
 
 
 def test_completion_without_an_arm_aborts(rig):

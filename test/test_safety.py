@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 
 import pytest
@@ -17,6 +16,7 @@ pytest.importorskip("rtde_control", reason="needs ur_rtde: run make setup")
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
 import fault_rig  # noqa: E402
+from ur_cell import busy  # noqa: E402
 
 from kovis_msgs.action import Servo  # noqa: E402
 from kovis_ros.method.loop import State  # noqa: E402
@@ -25,13 +25,14 @@ from kovis_sim.breaker import FAULTS, STALE_S, STANDSTILL_S, ZERO_S, Fault  # no
 
 pytestmark = pytest.mark.ros
 BY_NAME = {fault.name: fault for fault in FAULTS}
-CODES = {  # the goal's result, where the servo survives to give one
+CODES = {  # the goal's result, which nobody cancels, where the servo survives to give one
     "image": Servo.Result.STALE_IMAGE,
     "watchdog": Servo.Result.ROBOT_NOT_READY,
     "": Servo.Result.ROBOT_NOT_READY,
 }
 SEED = 2
 TRIES = 3
+MOVING_MPS = 0.012  # at least, when a fault strikes; the servo's top speed is 0.020
 LIFTING_MPS = 0.03  # above the servo's top speed: only the completion motion is so fast
 
 
@@ -42,19 +43,21 @@ def graph(tmp_path_factory):
 
 
 @pytest.fixture
-def proven(safety_rows):
+def proven(graph, safety_rows):
     """Run an experiment and check it against the limits; then its row goes into docs/safety.md.
 
-    Where the machine is busy with other work, the figures are those of that work: the experiment is repeated then.
+    Where the machine is busy with other work, the figures are those of that work: the experiment is repeated then, as
+    long as the arm stopped late. One that had stood and moved once more is no affair of the machine's.
     """
 
     def prove(experiment, fault):
         for attempt in range(TRIES):
             measured = experiment()
-            if in_time(measured) or not busy() or attempt == TRIES - 1:
+            if in_time(measured):
                 break
+            assert not measured.again and busy() and attempt < TRIES - 1, measured
         assert measured.watched_s > 1.9, measured
-        assert in_time(measured), measured
+        assert graph.rests(), f"after {fault.name} was mended the arm moved without a new goal"
         safety_rows.append((measured, fault))
 
     return prove
@@ -65,18 +68,14 @@ def in_time(measured):
     return measured.late_s <= ZERO_S and still
 
 
-def busy():
-    return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
-
-
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_leaves_the_arm_at_rest(graph, proven, fault):
     def experiment():
-        handle = graph.under_way(SEED)
+        handle = graph.under_way(SEED, speed_mps=MOVING_MPS)
         measured = graph.stop_at(fault, watch_s=2.0)
         if fault.what not in ("servo", "*"):
-            result = graph.ended(handle)
-            assert not result.success and result.error_code in (CODES[fault.stale], Servo.Result.CANCELLED), result
+            result = graph.client.result(handle)
+            assert not result.success and result.error_code == CODES[fault.stale], result
         graph.breaker.heal(fault)
         return measured
 
@@ -88,7 +87,7 @@ def test_a_network_that_gives_no_numbers(graph, proven, node, stale):
     fault = Fault(f"network of {node} gives NaN", "network", node, stale)
 
     def experiment():
-        handle = graph.under_way(SEED)
+        handle = graph.under_way(SEED, speed_mps=MOVING_MPS)
         moment = graph.break_network(node)
         since = graph.last_good_s(moment) if node == "keypoint" else moment
         measured = graph.measure(fault.name, since, STALE_S[stale])
@@ -112,7 +111,21 @@ def test_a_cancelled_goal(graph, proven):
     fault = Fault("action cancelled", "client", "")
 
     def experiment():
-        return cancelled(graph, fault, graph.under_way(SEED))
+        return cancelled(graph, fault, graph.under_way(SEED, speed_mps=MOVING_MPS))
+
+    proven(experiment, fault)
+
+
+def test_the_stop_service_ends_the_goal(graph, proven):
+    """The halted goal sends zeros, which the arm's node takes for the pause that it asks for."""
+    fault = Fault("service arm/stop", "client", "")
+
+    def experiment():
+        handle = graph.under_way(SEED, speed_mps=MOVING_MPS)
+        measured = graph.measure(fault.name, graph.stop_arm())
+        result = graph.client.result(handle)
+        assert result.error_code == Servo.Result.ROBOT_NOT_READY and "service arm/stop" in result.error_msg, result
+        return measured
 
     proven(experiment, fault)
 
@@ -121,7 +134,7 @@ def test_a_second_goal_is_refused_and_the_first_goes_on(graph, proven):
     fault = Fault("second goal (refused), then the first cancelled", "client", "")
 
     def experiment():
-        handle = graph.under_way(SEED)
+        handle = graph.under_way(SEED, speed_mps=MOVING_MPS)
         second = graph.client.offer(Servo.Goal(task="pick_mug"))
         assert not second.accepted
         graph.client.until(lambda: graph.channel.speed() > 0.0, 5.0, "motion of the first goal")
@@ -168,7 +181,7 @@ def test_interrupting_the_whole_graph(graph, proven):
     fault = Fault("Ctrl-C on the whole graph", "client", "")
 
     def experiment():
-        graph.under_way(SEED)
+        graph.under_way(SEED, speed_mps=MOVING_MPS)
         return graph.measure(fault.name, graph.interrupt())
 
     proven(experiment, fault)

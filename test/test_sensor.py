@@ -8,6 +8,7 @@ import torch
 
 from kovis_ros.method import sensor
 from kovis_ros.method.config import SensorConfig, load_task
+from kovis_sim import evaluate
 from kovis_sim.scene import Scene
 
 IDEAL = SensorConfig(
@@ -48,10 +49,27 @@ def test_light_falls_off_to_the_corner() -> None:
     assert fall[64, 0].item() == pytest.approx(0.715, abs=0.01)
 
 
+def test_an_image_is_darker_towards_its_corner() -> None:
+    image = seen(corner=(0.55, 0.55))[0, 0]
+    assert (image[0, 0] / image[64, 64]).item() == pytest.approx(0.55, abs=0.02)  # of whole levels
+    assert image.mean().item() == pytest.approx(100.0, abs=0.5)
+
+
 def test_movement_has_the_variance_of_its_box() -> None:
     # 0.6 px of movement: variance 0.03; 0.8 px of defocus: 0.64, together 0.67 = 2 w, capped at 2 / 3
     assert sensor.smear(torch.tensor(0.6), torch.tensor(0.0)).item() == pytest.approx(0.015)
     assert sensor.smear(torch.tensor(0.6), torch.tensor(0.8)).item() == pytest.approx(1.0 / 3.0)
+
+
+def test_movement_and_blur_spread_a_point() -> None:
+    """A weight of a quarter leaves half in place; the whole light is 64 pixels times a mean of 1.5."""
+    point = torch.zeros(1, 2, 8, 8)
+    point[..., 4, 4] = 100.0
+    for x, y in ((0.25, 0.0), (0.0, 0.25)):
+        exposure = sensor.Exposure(*(torch.full((1, 2, 1, 1), value) for value in (1.5, 1.0, x, y, 0.0)))
+        image = sensor.expose(point, exposure, torch.Generator())[0, 0]
+        line = image[4, 3:6] if x else image[3:6, 4]
+        assert line.tolist() == [24.0, 48.0, 24.0] and image.sum() == 96.0
 
 
 def test_bright_light_saturates_at_eight_bits() -> None:
@@ -69,4 +87,11 @@ def test_the_cell_delivers_what_the_sensor_sees() -> None:
     assert abs(first.mean() - second.mean()) < 0.5
     scene.reset(4)
     assert np.array_equal(first, scene.stereo()[0])
+    scene.close()
+
+
+def test_the_evaluations_scene_has_a_sensor() -> None:
+    scene = evaluate._scene(load_task("pick_mug"), "test", 0)
+    assert not np.array_equal(scene.stereo()[0], scene.stereo()[0])
+    evaluate._scene.cache_clear()
     scene.close()

@@ -212,6 +212,29 @@ def test_steps_follow_what_they_are_made_from(monkeypatch: pytest.MonkeyPatch, t
     assert [a == b for a, b in zip(old, new, strict=True)] == [True, False, False]
 
 
+def test_the_vendors_libraries_are_probed_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"ur-rtde": "1.6.5", "pyrealsense2": "2.59"}
+    missing: dict[str, str] = {}
+    monkeypatch.setattr(bootstrap.packages, "version_of", lambda venv, package: there.get(package, ""))
+    monkeypatch.setattr(bootstrap.machine, "missing_packages", lambda: missing)
+    assert bootstrap.vendors() == ["rtde_control, rtde_receive", "pyrealsense2"]
+    missing["libusb-1.0-0"] = "the RealSense camera"
+    assert bootstrap.vendors() == ["rtde_control, rtde_receive"]
+    there.clear()
+    assert bootstrap.vendors() == []
+
+
+@pytest.mark.parametrize(("package", "modules"), bootstrap.VENDORS.items())
+def test_a_vendors_library_that_is_installed_loads(package: str, modules: str) -> None:
+    """Else the tests that need it are skipped and nobody notices."""
+    if not packages.version_of(Path(sys.prefix), package):
+        pytest.skip(f"{package} is not installed: run make setup")
+    if package == "pyrealsense2" and bootstrap.CAMERA_NEEDS in machine.missing_packages():
+        pytest.skip(f"{bootstrap.CAMERA_NEEDS} is not installed: see make setup")
+    answer = subprocess.run([sys.executable, "-c", f"import {modules}"], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_second_run_is_quick() -> None:
     """Below two seconds of processor time; there is nothing to do."""
     record = ROOT / ".venv" / "kovis_setup.json"

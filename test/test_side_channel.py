@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import time
+from pathlib import Path
 
 import pytest
 from ur_cell import Cell
@@ -30,6 +33,15 @@ def test_an_arm_that_moves_again_or_to_the_end_is_told():
     assert measure(series([0.02] * 30), 10.0).zero_s == float("inf")
     assert measure([], 10.0).zero_s == float("inf")
     assert measure([(10.0, 0.0, 0.2), (10.1, 0.0, 0.0)], 10.0).zero_s == pytest.approx(STEP)  # turning is motion
+
+
+def test_motion_after_a_rest_is_told_from_a_slow_stop():
+    # 24 cycles of rest are 0.192 s, 27 are 0.216 s; the time before the first motion counts as well
+    assert not measure(series([0.02] * 5 + [0.0] * 24 + [0.01] * 3 + [0.0] * 3), 10.0).again
+    assert measure(series([0.02] * 5 + [0.0] * 27 + [0.01] * 3 + [0.0] * 3), 10.0).again
+    assert measure(series([0.0] * 30 + [0.01]), 10.0).again and not measure(series([0.02] * 90), 10.0).again
+    stalled = [(10.0, 0.02, 0.0), (10.5, 0.02, 0.0)]  # the controller had no turn: nobody saw a rest
+    assert not measure(stalled, 10.0).again
 
 
 def test_share_of_late_periods():
@@ -62,3 +74,16 @@ def test_channel_and_breaker_reach_a_real_controller():
             channel.ask("dance")
     with pytest.raises(SideChannelError, match="does not answer"):
         channel.ask("state")
+
+
+def test_a_silent_controller_does_not_spin_on_a_client_that_calls():
+    def sleeps(pid):
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
+
+    with Cell() as cell:
+        cell.fault("freeze", seconds=5.0)
+        with socket.create_connection((cell.address, 29999)):
+            before = sleeps(cell.process.pid)
+            time.sleep(1.0)
+            assert sleeps(cell.process.pid) - before > 50  # one that spins never gives up its core

@@ -101,6 +101,22 @@ def test_another_trial_may_be_with_another_mug(node):
     assert len(drawn) > 1
 
 
+def test_the_contact_of_a_tick_goes_back_to_the_controller(node):
+    node.trial = SimpleNamespace(advance=lambda arm, seconds: None, force_n=12.5, blocked_opening_m=0.031)
+    for _ in range(2):  # the first one only takes the time
+        node.tick()
+    cell = node.controller.state.read_cell()
+    assert (cell.force_n, cell.blocked_opening_m) == (12.5, 0.031)
+
+
+def test_the_camera_has_a_sensor_also_in_another_task(node):
+    """Of a cell that stands still each image has noise of its own."""
+    for task in ("pick_mug", "insert_shaft"):
+        assert node.on_reset(SimReset.Request(seed=1, task=task), SimReset.Response()).success
+        first, second = node.scene.stereo()[0], node.scene.stereo()[0]
+        assert not np.array_equal(first, second)
+
+
 def test_recording_mode_gives_the_messages_of_the_command(tmp_path, monkeypatch):
     """What record.launch.py starts."""
     monkeypatch.setattr(sim_node.signal, "signal", lambda *_: signal.SIG_DFL)

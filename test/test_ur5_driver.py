@@ -13,7 +13,7 @@ import pytest
 from ur_cell import ROOT, Cell, Client, ask_client, new_address
 
 from kovis_ros.drivers.ur_link import ArmError, Version, dashboard, probe
-from kovis_ros.drivers.ur_setup import Ur5Settings, check_model, check_tcp
+from kovis_ros.drivers.ur_setup import Ur5Settings, check_model, check_remote, check_tcp
 
 DRIVER = """
     import json, sys, time
@@ -34,9 +34,9 @@ def cell():
             client.kill()
 
 
-def refusal(cell, settings=""):
+def refusal(cell, settings="", call="connect"):
     code = f"""
-        try: Ur5(Ur5Settings(ip, {settings})).connect(); say("connected")
+        try: Ur5(Ur5Settings(ip, {settings})).{call}(); say("accepted")
         except ArmError as error: say(str(error))
         import os; os._exit(0)
     """
@@ -86,13 +86,23 @@ def test_what_does_not_fit_is_refused_with_the_remedy(cell):
     cell.fault("power", value="off")
     assert "robot mode is power off: power the arm on" in refusal(cell)
     cell.fault("power", value="on")
-    assert refusal(cell, "payload_kg=1.0") == "connected"
+    assert refusal(cell, "payload_kg=1.0") == "accepted"
 
 
 def test_a_controller_in_local_control_is_named():
+    """Before the vendor library is asked, which does not look at every address."""
     pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
     with Cell("--arm", "ur5e", "--local-control") as local:
+        assert "is not in remote control: switch it to remote" in refusal(local, "arm='ur5e'", "probe")
         assert "is not in remote control: switch it to remote" in refusal(local, "arm='ur5e'")
+        local.fault("remote_control", value=True)
+        assert refusal(local, "arm='ur5e'", "probe") == "accepted"
+
+
+def test_a_dashboard_that_knows_no_remote_control_is_let_be():
+    check_remote("1.2.3.4", "could not understand: is in remote control")  # before 5.6
+    with pytest.raises(ArmError, match=r"1.2.3.4 is not in remote control"):
+        check_remote("1.2.3.4", "False")
 
 
 @pytest.mark.parametrize(

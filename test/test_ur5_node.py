@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import rclpy  # noqa: E402
 from action_msgs.msg import GoalInfo, GoalStatus, GoalStatusArray  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import PoseStamped, TwistStamped  # noqa: E402
+from rcl_interfaces.msg import Log  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
@@ -55,6 +57,8 @@ class Arm:
         for kind, topic in topics.items():
             self.probe.create_subscription(kind, topic, lambda m, k=kind: self.last.update({k: m}), 1)
         self.probe.create_subscription(ArmStatus, "arm_status", lambda m: self.last.update({ArmStatus: m}), LATCHED)
+        self.lines = []
+        self.probe.create_subscription(Log, "/rosout", lambda m: self.lines.append(m.msg), 50)
         self.twists = self.probe.create_publisher(TwistStamped, "twist", 1)
         self.owners = self.probe.create_publisher(GoalStatusArray, "servo/_action/status", LATCHED)
         self.servo = self.probe.create_publisher(ServoStatus, "status", 1)
@@ -134,6 +138,13 @@ class Arm:
             last = self.send(twist, **how)
             self.spin(0.02)
         return last
+
+    def told(self, pattern, twist, **how):
+        """Stream until the node's log has such a line, which it may hold back for a second."""
+        deadline = time.monotonic() + 10.0
+        while not any(re.match(pattern, line) for line in self.lines):
+            assert time.monotonic() < deadline, (pattern, self.lines)
+            self.stream(0.1, twist, **how)
 
     def begin_moving(self):
         """Stream until the arm moves; pause when the node asks for it, as when it finds this sender only now."""
@@ -235,29 +246,36 @@ def test_zero_twists_stop_at_once(arm):
 
 
 @pytest.mark.parametrize(
-    ("twist", "how", "kind"),
+    ("twist", "how", "kind", "line"),
     [
-        ((0, 0, -0.03, 0, 0, float("nan")), {}, "frame or value"),
-        ((0, 0, -0.03, 0, 0, 0), {"frame": "base"}, "frame or value"),
-        ((0, 0, -0.03, 0, 0, 0), {"age_s": 0.5}, "stale"),
-        ((0, 0, -0.03, 0, 0, 0), {"age_s": -0.5}, "future"),
+        ((0, 0, -0.03, 0, 0, float("nan")), {}, "frame or value", r"twist is \[.*nan\]: six finite numbers are needed"),
+        ((0, 0, -0.03, 0, 0, 0), {"frame": "base"}, "frame or value", "twist is in frame 'base': 'tool0' is needed"),
+        ((0, 0, -0.03, 0, 0, 0), {"age_s": 0.5}, "stale", r"twist is \d{3} ms old"),
+        ((0, 0, -0.03, 0, 0, 0), {"age_s": -0.5}, "future", r"twist is stamped \d{3} ms in the future"),
     ],
     ids=["nan", "frame", "stale", "future"],
 )
-def test_twists_that_are_no_good_move_nothing_and_are_counted(arm, twist, how, kind):
+def test_twists_that_are_no_good_move_nothing_are_counted_and_told(arm, twist, how, kind, line):
+    arm.lines.clear()
     arm.stream(0.4, twist, **how)
+    arm.told(f"twist rejected: {line}", twist, **how)
     arm.spin(0.2)
     assert arm.cell.speed() == 0.0
     assert arm.cell.stopped_after(time.monotonic() - 0.6) == 0.0
     assert int(arm.diagnosed()[f"twists rejected, {kind}"]) > 5
 
 
-def test_a_fast_twist_is_shrunk_and_counted_and_the_set_up_is_told(arm):
+def test_a_fast_twist_is_shrunk_counted_and_told_and_the_set_up_is_told(arm):
+    arm.lines.clear()
     arm.stream(0.5, (0, 0, -0.5, 0, 0, 0))
     fastest = max(v for _, v, _ in arm.cell.fault("trace", seconds=0.5)["trace"])
     assert 0.045 < fastest < 0.0505
+    line = r"twist of 0.50 m/s and 0.00 rad/s shrunk to 0.05 m/s and 0.00 rad/s: slow its sender down, or raise"
+    arm.told(line, (0, 0, -0.5, 0, 0, 0))
     values = arm.diagnosed()
     assert int(values["clamped"]) > 5
+    assert (values["robot_mode"], values["safety_mode"]) == ("7", "1")
+    assert arm.cell.state()["watchdog_s"] == pytest.approx(0.1)
     assert (values["controller"], values["payload [kg]"]) == ("3.15.8", "1.00") and "0.16" in values[TCP_READ]
 
 
@@ -325,6 +343,23 @@ def test_only_the_active_servo_goal_may_use_gripper_and_moves(arm):
     assert arm.run(arm.gripper, Gripper.Goal(position=0.06))[0] == GoalStatus.STATUS_SUCCEEDED
 
 
+def test_a_servo_that_was_started_again_frees_the_arm(arm):
+    """That before was killed with a goal, and nobody tells that it is over; a status from before the goal does not."""
+    goal, before = UUID(uuid=[7] * 16), arm.probe.get_clock().now().to_msg()
+    accepted = arm.probe.get_clock().now().to_msg()
+    active = GoalStatus(goal_info=GoalInfo(goal_id=goal, stamp=accepted), status=GoalStatus.STATUS_EXECUTING)
+    arm.owners.publish(GoalStatusArray(status_list=[active]))
+    for written, free in ((before, False), (arm.probe.get_clock().now().to_msg(), True)):
+        arm.spin(0.2)
+        status = ServoStatus(code=ServoStatus.IDLE)
+        status.header.stamp = written
+        arm.servo.publish(status)
+        arm.spin(0.2)
+        for client, goal in ((arm.gripper, Gripper.Goal(position=0.05)), (arm.move, up(0.01))):
+            assert (arm.run(client, goal)[0] == GoalStatus.STATUS_SUCCEEDED) == free
+    arm.owners.publish(GoalStatusArray())
+
+
 def test_a_servos_relative_move_ends_when_the_servo_falls_silent(arm):
     owner = list(range(16))
     active = GoalStatus(goal_info=GoalInfo(goal_id=UUID(uuid=owner)), status=GoalStatus.STATUS_EXECUTING)
@@ -353,7 +388,11 @@ def test_stop_service_stops_and_holds(arm):
     assert future.done() and future.result().success
     assert arm.cell.stopped_after(moment) < AFTER_KILL_S
     assert not arm.ready and "arm/stop" in arm.last[ArmStatus].message
+    first = arm.last[ArmStatus].message
     arm.until(lambda: arm.ready)
+    arm.stop_service.call_async(Trigger.Request())
+    arm.until(lambda: not arm.ready)
+    assert arm.last[ArmStatus].message != first  # a servo must see that it was called once more
 
 
 @pytest.mark.parametrize("fault", ["protective_stop", "pendant_stop", "slider"])
@@ -375,7 +414,7 @@ def test_a_stop_at_the_robot_stops_and_nothing_resumes_by_itself(arm, fault):
         assert time.monotonic() < moment + 20.0, arm.story()
         arm.stream(0.2)
     arm.stream(0.5)  # the program was uploaded again and the twists go on, yet nothing may move
-    assert not arm.ready
+    assert not arm.ready and arm.cell.state()["watchdog_s"] == pytest.approx(0.1)
     assert arm.cell.stopped_after(moment, time.monotonic() - moment) == 0.0
     arm.begin_moving()
 
@@ -396,6 +435,8 @@ def test_emergency_stop_is_reported(arm):
     arm.stream(0.6)
     assert arm.cell.stopped_after(moment) < AFTER_KILL_S
     assert arm.last[ArmStatus].safety_mode == ArmStatus.SAFETY_ROBOT_EMERGENCY_STOP
+    values = arm.diagnosed()
+    assert (values["robot_mode"], values["safety_mode"]) == ("3", "7")
     arm.cell.fault("release")
     arm.cell.fault("power", value="on")
     arm.until(lambda: arm.ready, 10.0)

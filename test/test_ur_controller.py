@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from ur_cell import HOME, ROOT, Cell, Client, ask_client
+from ur_cell import HOME, ROOT, Cell, Client, ask_client, busy
 
 from kovis_ros.method import geometry
 from kovis_ros.method.kinematics import UR5, UR5E, forward
@@ -43,6 +43,14 @@ def fresh(cell):
         client.kill()
 
 
+def skipped_share(cell):
+    """Of the cycles of the next second, how many the controller left out."""
+    before = cell.state()
+    time.sleep(1.0)
+    after = cell.state()
+    return (after["skipped_cycles"] - before["skipped_cycles"]) / (after["cycle"] - before["cycle"])
+
+
 @pytest.mark.parametrize(("name", "rate", "arm"), [("ur5", 125, UR5), ("ur5e", 500, UR5E)])
 def test_state_streams_at_the_controllers_rate(name, rate, arm):
     with Cell("--arm", name, "--tcp-offset", "0.16") as cell:
@@ -65,6 +73,7 @@ def test_state_streams_at_the_controllers_rate(name, rate, arm):
         assert cycles == pytest.approx((after["now"] - before["now"]) * rate, rel=0.05, abs=3)
         sent, skipped = after["packages"] - before["packages"], after["skipped_cycles"] - before["skipped_cycles"]
         assert sent == pytest.approx(2 * (cycles - skipped), rel=0.02, abs=4)  # to control and receive
+        assert skipped < 0.1 * cycles or skipped_share(cell) < 0.1 or busy()
         client.kill()
         assert clock == pytest.approx(1.0, abs=0.1)  # of the controller's clock
         assert 20 < count <= 1.1 * rate  # a busy client misses some, whatever the controller sends

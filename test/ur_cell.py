@@ -31,6 +31,11 @@ def new_address() -> str:
     return f"127.0.{1 + os.getpid() % 250}.{next(_NUMBERS)}"
 
 
+def busy() -> bool:
+    """Is the machine busy with other work, so that times are those of that work?"""
+    return os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
+
+
 class SideChannel:
     """A running controller: `fault` breaks it, `state` shows what it did."""
 

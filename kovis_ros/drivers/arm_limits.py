@@ -30,3 +30,8 @@ class Limits:
             return twist
         shrunk: Array = twist / ratio
         return shrunk
+
+
+def speeds(twist: Array) -> str:
+    """The two norms of a twist (6,), for a person."""
+    return f"{np.linalg.norm(twist[:3]):.2f} m/s and {np.linalg.norm(twist[3:]):.2f} rad/s"

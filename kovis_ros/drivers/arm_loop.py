@@ -122,7 +122,9 @@ class ArmLoop:
         reading = self.reading
         if reading is None:
             return "no state of the arm yet"
-        return reading.trouble() or self.held
+        if reading.safe and reading.program_running:
+            return self.held or reading.trouble()  # a slider at 0 must not hide that a person stopped the arm
+        return reading.trouble()
 
     # the control thread
 

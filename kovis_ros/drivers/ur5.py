@@ -25,6 +25,7 @@ from kovis_ros.drivers.ur_setup import (
     Ur5Settings,
     check_model,
     check_payload,
+    check_remote,
     check_tcp,
     explain,
     tells_payload,
@@ -55,6 +56,8 @@ class Ur5:
         _library()
         version = probe(self.settings.address)
         check_model(self.settings, version, dashboard(self.settings.address, "get robot model"))
+        if version.major >= 5:
+            check_remote(self.settings.address, dashboard(self.settings.address, "is in remote control"))
         self.version, self.found["controller"] = version, str(version)
         return version
 

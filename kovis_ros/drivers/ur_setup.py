@@ -16,6 +16,7 @@ VARIABLES = (
 )  # fmt: skip
 PAYLOAD_SINCE = {3: (3, 11), 5: (5, 5, 1)}
 SERIES = {3: "CB3", 5: "e-Series"}
+LOCAL = "controller {address} is not in remote control: switch it to remote on the pendant (top right)"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,15 @@ def check_payload(settings: Ur5Settings, payload_kg: float) -> None:
         )
 
 
+def check_remote(address: str, answer: str) -> None:
+    """ArmError if the dashboard of an e-Series says that it is in local control; before 5.6 it does not know.
+
+    The vendor library asks, too, but not where the controller's address is 192.168.56.101 or this machine's.
+    """
+    if answer.strip().lower() == "false":
+        raise ArmError(LOCAL.format(address=address))
+
+
 def explain(error: RuntimeError, address: str) -> str:
     """The vendor library's exception as one line with a remedy."""
     text = " ".join(str(error).split())
@@ -93,5 +103,5 @@ def explain(error: RuntimeError, address: str) -> str:
             "ur_robot_driver (External Control), or a fieldbus (EtherNet/IP, PROFINET) switched on in the installation"
         )
     if "remote control" in text.lower():
-        return f"controller {address} is not in remote control: switch it to remote on the pendant (top right)"
+        return LOCAL.format(address=address)
     return f"cannot use the controller at {address}: {text}: look at the pendant"

@@ -54,13 +54,13 @@ class FaultTrials(TrialClient):
         """Send the fault's name; "none" mends the camera."""
         self.camera.publish(String(data=fault))
 
-    def under_way(self, seed: int, complete: bool = False) -> ClientGoalHandle:
-        """A trial whose arm moves now; TrialError if it does not get going, and its goal is cancelled."""
+    def under_way(self, seed: int, complete: bool = False, speed_mps: float = MOVING_MPS) -> ClientGoalHandle:
+        """A trial whose arm moves now, and so fast; TrialError if it does not get going, and its goal is cancelled."""
         self.keep_frames = False
         self.prepare(seed)
         handle, sent_s = self.send(complete), time.monotonic()
         deadline = sent_s + UNDER_WAY_S
-        while self.speed() < MOVING_MPS or not (self.seen and self.seen[-1][1] > sent_s):  # as a new node is at first
+        while self.speed() < speed_mps or not (self.seen and self.seen[-1][1] > sent_s):  # as a new node is at first
             self.pause(0.02)
             if time.monotonic() > deadline or handle.status > GoalStatus.STATUS_CANCELING:
                 handle.cancel_goal_async()

@@ -121,6 +121,7 @@ class ServoNode(Node):
         """Set up the loop of an accepted goal, or abort it with the reason."""
         now, request = self.now(), handle.request
         self.goal, self.begun = handle, now
+        self.arm.begin()
         self.completion, self.zeros = None, 0
         try:
             loop = loop_for(request, self.task, self.settings.delay, self.settings.servo_timeout)

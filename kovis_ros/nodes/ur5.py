@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
+from numpy.typing import NDArray
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from kovis_ros import conversions
-from kovis_ros.drivers.arm_limits import Limits
+from kovis_ros.drivers.arm_limits import Limits, speeds
 from kovis_ros.drivers.arm_loop import ArmLoop, Mode
 from kovis_ros.drivers.robotiq import Robotiq
 from kovis_ros.drivers.ur5 import Ur5
@@ -63,7 +64,7 @@ class Ur5Node(Node):  # type: ignore[misc]
             ),
         )
         self.rejected = {"frame or value": 0, "stale": 0, "future": 0}
-        self.senders, self.started_s = 0, 0.0
+        self.senders, self.started_s, self.stops = 0, 0.0, 0
         self.lateness_ms = Window(1250)
         self._beat_s = time.monotonic()
         self._stopping, self._dying = threading.Event(), threading.Lock()
@@ -104,9 +105,19 @@ class Ur5Node(Node):  # type: ignore[misc]
             self._reject("future", f"twist is stamped {-1e3 * age_s:.0f} ms in the future")
         else:
             try:
-                self.loop.follow(conversions.twist_from_msg(message, "tool0"), time.monotonic())
+                self._follow(conversions.twist_from_msg(message, "tool0"))
             except ValueError as error:
                 self._reject("frame or value", str(error))
+
+    def _follow(self, twist: NDArray[np.float64]) -> None:
+        self.loop.follow(twist, time.monotonic())
+        shrunk = self.loop.limits.clamp(twist)
+        if shrunk is not twist:
+            self.get_logger().warning(
+                f"twist of {speeds(twist)} shrunk to {speeds(shrunk)}: slow its sender down, "
+                "or raise max_linear_mps or max_angular_radps",
+                throttle_duration_sec=1.0,
+            )
 
     def meet_senders(self) -> None:
         """While nodes find each other after the start, hold when a sender of twists joins."""
@@ -119,7 +130,8 @@ class Ur5Node(Node):  # type: ignore[misc]
 
     def on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Stop whatever moves; twists are taken again once they paused."""
-        self.loop.halt("stopped by the service arm/stop: pause the twists to go on")
+        self.stops += 1  # each call is told from the one before: a new one ends a new goal, too
+        self.loop.halt(f"stopped by the service arm/stop, call {self.stops}: pause the twists to go on")
         self.gripper_action.hold()
         response.success, response.message = True, "stopping"
         return response

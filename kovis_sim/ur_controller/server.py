@@ -139,14 +139,15 @@ class Server:
         self._selector.register(listener, selectors.EVENT_READ, port)
 
     def _serve(self, key: selectors.SelectorKey, mask: int) -> None:
+        port = key.data if isinstance(key.data, int) else key.data.port
+        if port != FAULT_PORT and time.monotonic() < self._frozen_until:
+            time.sleep(0.0005)  # data and clients stay in the socket: do not spin on it
+            return
         if isinstance(key.data, int):
-            self._accept(key.data)
+            self._accept(port)
             return
         connection: Connection = key.data
         if connection not in self._connections:
-            return
-        if connection.port != FAULT_PORT and time.monotonic() < self._frozen_until:
-            time.sleep(0.0005)  # the data stays in the socket: do not spin on it
             return
         if mask & selectors.EVENT_WRITE:
             self._send(connection)
@@ -154,8 +155,6 @@ class Server:
             self._read(connection)
 
     def _accept(self, port: int) -> None:
-        if port != FAULT_PORT and time.monotonic() < self._frozen_until:
-            return
         client, _ = self._listeners[port].accept()
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

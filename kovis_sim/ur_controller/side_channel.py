@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 FAULT_PORT = 30100
 STILL_MPS, STILL_RADPS = 1e-4, 1e-3  # slower counts as standing
 CYCLE_S = 0.008
+REST_S = 0.2  # motion after so long a rest is a new one, no slow stop
 ANSWER_S = 5.0
 
 
@@ -24,6 +25,7 @@ class Stop(NamedTuple):
     zero_s: float  # from the moment until the speed was zero for good; 0 if it was already, infinite if it never was
     watched_s: float  # length of the series after the moment
     top_mps: float  # fastest translation after the moment
+    again: bool = False  # did it stand for a while and move once more
 
 
 class SideChannel:
@@ -68,7 +70,21 @@ def measure(trace: Sequence[Sequence[float]], moment_s: float) -> Stop:
     moving = [at for at, v, w in after if v > STILL_MPS or w > STILL_RADPS]
     end = after[-1][0]
     zero = moving[-1] + CYCLE_S - moment_s if moving else 0.0
-    return Stop(zero if not moving or moving[-1] < end else float("inf"), end - moment_s, max(e[1] for e in after))
+    zero = zero if not moving or moving[-1] < end else float("inf")
+    return Stop(zero, end - moment_s, max(e[1] for e in after), moves_again(after))
+
+
+def moves_again(trace: Sequence[Sequence[float]]) -> bool:
+    """Is there motion after cycles without it that lasted `REST_S`."""
+    rest_since: float | None = None
+    for at, v, w in trace:
+        if v <= STILL_MPS and w <= STILL_RADPS:
+            rest_since = at if rest_since is None else rest_since
+        elif rest_since is not None and at - rest_since >= REST_S:
+            return True
+        else:
+            rest_since = None
+    return False
 
 
 def late_share(times: Sequence[float], period_s: float, allowed_s: float) -> float:
