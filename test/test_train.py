@@ -134,6 +134,17 @@ def test_a_diverging_loss_ends_the_run(cache: Cache, tmp_path: Path) -> None:
         run(cache, tmp_path / "run", perturb=spoil)
 
 
+def test_a_perturbed_batch_is_made_in_the_precision_of_the_step(cache: Cache, tmp_path: Path) -> None:
+    seen: set[bool] = set()
+
+    def note(network: object, batch: object, rng: object) -> object:
+        seen.add(torch.is_autocast_enabled("cpu"))
+        return batch
+
+    run(cache, tmp_path / "run", perturb=note, precision="bf16-mixed", task=small.task(epochs=1))
+    assert seen == {True}
+
+
 def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_path: Path) -> None:
     start = finished / "last.safetensors"
     frozen = small.task(epochs=1, learning_rate=1e-30)  # less than any weight can tell

@@ -38,13 +38,12 @@ class Adversary:
         low, high = self.config.strength
         epsilon = low + (high - low) * strength
         fewest, most = self.config.iterations
-        count = fewest + int(iterations * (most - fewest + 1))
-        with frozen(network):
-            if kind < 1.0 / 3.0:
-                images = ascend(self.total(network, batch), batch.images, epsilon, 1)
-            elif kind < 2.0 / 3.0:
+        count = 1 if kind < 1.0 / 3.0 else fewest + int(iterations * (most - fewest + 1))
+        if kind < 2.0 / 3.0:
+            with frozen(network):
                 images = ascend(self.total(network, batch), batch.images, epsilon, count)
-            else:
+        else:
+            with frozen(network, both_eyes=True):
                 images = ascend(least_likely(network, batch.images), batch.images, epsilon, 1)
         return batch._replace(images=images)
 
@@ -84,10 +83,15 @@ def least_likely(network: Network, images: Tensor) -> Objective:
 
 
 @contextmanager
-def frozen(network: Network) -> Iterator[None]:
-    """Evaluation mode, so that running statistics stay, and no gradient for any weight."""
+def frozen(network: Network, both_eyes: bool = False) -> Iterator[None]:
+    """Evaluation mode, so that running statistics stay, and no gradient for any weight.
+
+    One eye of each pair is decoded, the one that the training step decodes: the other would cost a fifth of a pass. An
+    attack on the segmentation needs both, or it would leave the other eye as it is.
+    """
     training, wanted = network.training, [weight.requires_grad for weight in network.parameters()]
     network.eval().requires_grad_(False)
+    network.training = not both_eyes  # of no layer, see ``Network.forward``
     try:
         yield
     finally:

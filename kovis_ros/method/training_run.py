@@ -130,7 +130,8 @@ class Run:
             self.add("wait_s", time.perf_counter() - start)
             if perturb is not None:
                 rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.step + 500_000_000)
-                batch = perturb(self.network, batch, rng)
+                with self.fabric.autocast():  # the precision of the step
+                    batch = perturb(self.network, batch, rng)
             for name, value in self.learn(batch).items():
                 self.add(name, float(value))
             self.add("step_s", time.perf_counter() - start)
