@@ -2,7 +2,7 @@
 
 A command is a module of this package: its name with `-` for `_`, the first line of its docstring is the help,
 `add_arguments(parser)` declares its options and `run(args) -> int` does the work. Every command has `--json FILE`,
-which arrives as `args.json` for kovis_ros.cli.save_json.
+which arrives as `args.json` for kovis_ros.cli.save_json; `args.typed` is the whole command as it was given.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import ast
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +105,7 @@ def arguments(module: ModuleType, words: Sequence[str]) -> argparse.Namespace:
     module.add_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as one JSON object")
     args = parser.parse_args(list(words[1:]))
+    args.typed = shlex.join(["kovis", *words])
     if args.json is not None and not args.json.resolve().parent.is_dir():
         parser.error(f"--json {args.json}: folder {args.json.resolve().parent} does not exist")
     if args.json is not None and args.json.is_dir():

@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     score = scorer(task, out) if task.training.score_trials else None
     best = train(task, cache, out, args.device, score, seed=args.seed, precision=precision, start=args.start)
     row = summary(best)
-    print(f"best checkpoint: {best} (epoch {row['epoch']})")
+    taken = f", {row['minutes']:.0f} minutes after the bag" if "minutes" in row else ""
+    print(f"best checkpoint: {best} (epoch {row['epoch']:.0f}{taken})")
     cli.save_json(args.json, {"task": task.name, "checkpoint": str(best), **row})
     return 0
 

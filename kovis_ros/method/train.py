@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def train(
     """
     from tqdm import tqdm
 
+    begun = time.perf_counter()
     if cache.axes != len(task.axes):
         raise TrainError(
             f"labels of {cache.path} have {cache.axes} axes, task {task.name!r} has {len(task.axes)}: "
@@ -60,7 +62,7 @@ def train(
             "start": str(start) if start else None,
         },
     )
-    run = Run(task, cache, folder, fabric(task, device, precision, say), seed, say)
+    run = Run(task, cache, folder, fabric(task, device, precision, say), seed, say, begun)
     if (folder / "state.pt").exists():
         run.resume()
         say(f"resumed at step {run.step} of {run.steps}")
@@ -125,7 +127,8 @@ def report(row: dict[str, float]) -> str:
     """One line on an epoch."""
     v = {name.removeprefix("validation_"): value for name, value in row.items() if name.startswith("validation_")}
     return (
-        f"epoch {row['epoch']:.0f}: {row['samples_per_s']:.0f} samples/s (data {row['data_share']:.0%}), loss "
+        f"epoch {row['epoch']:.0f}: {row['samples_per_s']:.0f} samples/s (reading {row['data_share']:.1%}, "
+        f"augmentation {row['augment_share']:.0%}), loss "
         f"{row['train_total']:.3f} / {v['total']:.3f}, direction {v['direction']:.4f}, speed excess "
         f"{v['speed_excess']:.4f}, near goal {1e3 * v['near_position_m']:.2f} mm "
         f"{np.degrees(v['near_rotation_rad']):.2f} deg; keypoints: background {v['background_share']:.1%}, "
