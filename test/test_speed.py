@@ -15,11 +15,12 @@ import torch
 import yaml
 
 from kovis_ros.cli import bench, main
-from kovis_ros.method import speed
+from kovis_ros.method import checkpoint, images, speed, train
 from kovis_ros.method.adversarial import Adversary
 from kovis_ros.method.config import AdversarialConfig, ConfigError
 from kovis_ros.method.dataset import build_cache
-from kovis_ros.method.networks.paper import PaperNetwork
+from kovis_ros.method.networks.paper import PaperNetwork, PaperSized, sized
+from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.training_run import TrainError
 from kovis_ros.report import speed as report_speed
 from kovis_ros.report.results import Results
@@ -35,6 +36,24 @@ def test_the_reference_has_the_papers_sizes() -> None:
     assert output.maps.shape == (4, 10, 32, 32) and output.keypoints.shape == (2, 2, 10, 3)
     assert output.reconstruction.depth.shape == (4, 64, 64)
     assert output.reconstruction.segmentation.shape == (4, 3, 64, 64) and output.prediction.direction.shape == (2, 4)
+
+
+def test_networks_of_the_papers_sizes_train_and_serve(tmp_path: Path) -> None:
+    cache = build_cache(synthetic.samples(10), tmp_path / "cache")
+    settings = {"precision": "32-true", "progress_bar": False, "say": lambda line: None}
+    ours = small.task(epochs=1, batch=4, finish_samples=4)
+    theirs = sized(ours)
+    best = train.train(theirs, cache, tmp_path / "theirs", "cpu", kind=PaperSized, **settings)
+    network = checkpoint.load(best).network
+    assert isinstance(network, PaperSized) and network.encoder.head.weight.shape == (4, 48, 1, 1)
+    assert network.train()(torch.randn(2, 2, 64, 64)).reconstruction.depth.shape == (2, 64, 64)  # one eye of each pair
+    pair = np.full((2, 128, 128), 100, np.uint8)
+    found = ServoPolicy.load(best).keypoints(*pair, images.intrinsics(58.0, 128))
+    assert found.left.shape == (4, 3)
+    with pytest.raises(TrainError, match="network PaperSized -> None"):
+        train.train(theirs, cache, tmp_path / "theirs", "cpu", **settings)
+    with pytest.raises(TrainError, match="networks of other sizes"):
+        train.train(ours, cache, tmp_path / "ours", "cpu", start=best, **settings)
 
 
 def test_training_is_timed_beside_the_reference(tmp_path, monkeypatch) -> None:
@@ -93,42 +112,57 @@ def test_the_stand_in_draws_and_writes_what_its_description_says(tmp_path) -> No
 def history(folder: Path, scores: list[tuple[float, float]], **more: str) -> Path:
     """Folder of a run whose epochs ended with (success, minutes); the first read its data slowly."""
     folder.mkdir()
-    head = {"task": {"name": "pick_mug", "training": {"score_trials": 40}}, "start": None, **more}
+    head = {"task": {"name": "pick_mug", "training": {"score_trials": 40, "batch": 64}}, "start": None, **more}
     (folder / "run.json").write_text(json.dumps(head))
-    rows = [f"{minutes},{success},{0.2 if i == 0 else 0.01}" for i, (success, minutes) in enumerate(scores)]
-    (folder / "metrics.csv").write_text("\n".join(["minutes,score_success,data_share", "9,,0.02", *rows]) + "\n")
+    lines = ["minutes,score_success,data_share,step", "9,,0.02,1000"]
+    for i, (success, minutes) in enumerate(scores):
+        lines.append(f"{minutes},{success},{0.01 if i else 0.2},{1000 * (i + 2)}")
+    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
     return folder
 
 
 def test_a_run_tells_its_minutes_from_bag_to_servo(tmp_path: Path) -> None:
     good = history(tmp_path / "good", [(0.9, 20.0), (0.95, 40.0), (1.0, 55.0)])
-    found = bench.told_by(good, small.task())
+    found = bench.told_by(good, small.task(), None)
     assert found.minutes == 40.0 and found.wait_share == 0.2
     servo, waits = bench.whole_run(found)
     assert (servo.value, servo.reference, servo.met) == (40.0, 60.0, True) and "of 40 trials" in servo.name
     assert waits.met is False
-    late = bench.whole_run(bench.told_by(history(tmp_path / "late", [(0.95, 61.0)], start="a/x.safetensors"), small.task()))
+    run = history(tmp_path / "late", [(0.95, 61.0)], start="a/x.safetensors")
+    late = bench.whole_run(bench.told_by(run, small.task(), None))
     assert late[0].met is False and "from x.safetensors" in late[0].name
-    poor = bench.whole_run(bench.told_by(history(tmp_path / "poor", [(0.9, 20.0)]), small.task()))
+    poor = bench.whole_run(bench.told_by(history(tmp_path / "poor", [(0.9, 20.0)]), small.task(), None))
     assert poor[0].met is False and poor[0].name.endswith("90% reached") and poor[0].value == 20.0
 
 
+def test_success_stands_beside_that_of_the_papers_sizes(tmp_path: Path) -> None:
+    task = small.task()
+    ours = bench.told_by(history(tmp_path / "ours", [(1.0, 20.0)]), task, None)
+    theirs = bench.told_by(history(tmp_path / "theirs", [(0.8, 50.0)], network="PaperSized"), task, "PaperSized")
+    row = bench.success(ours, theirs)
+    assert row.ratio == pytest.approx(1.25) and row.met is True and row.name.endswith("128 k and 128 k samples seen")
+    assert bench.success(theirs, ours).met is False
+    assert bench.success(ours, None).value is None and bench.told_by(None, task, None) is None
+
+
 def test_a_run_that_tells_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is of task 'pick_mug': give a run of 'other'"):
-        bench.told_by(history(tmp_path / "run", [(1.0, 20.0)]), dataclasses.replace(small.task(), name="other"))
-    (tmp_path / "run" / "metrics.csv").write_text("score_success,data_share\n1.0,0.02\n")
+    run = history(tmp_path / "run", [(1.0, 20.0)])
+    other = dataclasses.replace(small.task(), name="other")
+    with pytest.raises(ConfigError, match="is of task 'pick_mug', networks ours: give one of `kovis train other`"):
+        bench.told_by(run, other, None)
+    with pytest.raises(ConfigError, match="give one of `kovis train pick_mug --paper-sizes`"):
+        bench.told_by(run, small.task(), "PaperSized")
+    (run / "metrics.csv").write_text("score_success,data_share\n1.0,0.02\n")
     with pytest.raises(TrainError, match="does not tell its minutes"):
-        bench.told_by(tmp_path / "run", small.task())
+        bench.told_by(run, small.task(), None)
     with pytest.raises(TrainError, match="nowhere does not tell its minutes"):
-        bench.told_by(tmp_path / "nowhere", small.task())
+        bench.told_by(tmp_path / "nowhere", small.task(), None)
 
 
 def test_every_figure_is_stored_with_its_reference_and_the_command_as_typed(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("kovis_sim.speed.generation", lambda task, size, rollouts: 200.0)
     monkeypatch.setattr("kovis_sim.stand_in.generation", lambda task, size, samples: 50.0)
-    monkeypatch.setattr(
-        bench, "measure", lambda *_: speed.TrainingSpeed(80.0, 50.0, 10.0, 0.01, 0.1, "bf16-mixed")
-    )
+    monkeypatch.setattr(bench, "measure", lambda *_: speed.TrainingSpeed(80.0, 50.0, 10.0, 0.01, 0.1, "bf16-mixed"))
     file = tmp_path / "bench.json"
     assert main.main(["bench", "pick_mug", "--rounds", "3", "--json", str(file)]) == 0
     found = json.loads(file.read_text())

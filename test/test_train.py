@@ -181,9 +181,7 @@ def test_a_perturbed_batch_is_made_in_the_precision_of_the_step(cache: Cache, tm
     assert seen == {True}
 
 
-def test_the_next_step_is_fetched_during_a_step(
-    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_step_is_fetched_during_a_step(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched, learned = [], []
     monkeypatch.setattr(Cache, "announce", lambda self, index: fetched.append(index.tolist()))
     raw = Cache.raw

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="training steps of each network (default: 5)")
     parser.add_argument("--threads", type=int, help="threads of training (default: one a core)")
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="of a training run: its minutes from bag to servo")
+    parser.add_argument(
+        "--paper-run",
+        type=Path,
+        metavar="FOLDER",
+        help="of `kovis train --paper-sizes`: its success beside that of --run",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,12 +54,13 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     task, amx = load_task(args.task), has_amx()
-    history = told_by(args.run, task) if args.run else None
+    ours, theirs = told_by(args.run, task, None), told_by(args.paper_run, task, "PaperSized")
     processor = f"{torch.get_num_threads()} cores, {torch.backends.cpu.get_cpu_capability()}{' with AMX' * amx}"
     rows = [
         *generation(task, args.rollouts),
         *training(measure(task, args.rollouts, args.rounds), amx),
-        *whole_run(history),
+        *whole_run(ours),
+        success(ours, theirs),
     ]
     print(f"{task.name} on {processor}")
     for row in rows:
@@ -73,7 +80,7 @@ def line(row: Row) -> str:
 
 def beside(name: str, value: float, reference: float, bar: str = "", met: bool | None = None) -> Row:
     """A row with its ratio."""
-    return Row(name, value, reference, value / reference, bar, met)
+    return Row(name, value, reference, value / reference if reference else None, bar, met)
 
 
 def generation(task: Task, rollouts: int) -> list[Row]:
@@ -85,9 +92,7 @@ def generation(task: Task, rollouts: int) -> list[Row]:
         value = speed.generation(task, size, rollouts)
         plain = stand_in.generation(task, size, rollouts * task.rollout.steps)
         name, met = f"recording {size}x{size}, samples/s a core", value / AUTHORS_SAMPLES_S >= bar
-        rows.append(
-            beside(f"{name}; authors' at 128x128, quoted", value, AUTHORS_SAMPLES_S, f"at least {bar:g}x", met)
-        )
+        rows.append(beside(f"{name}; authors' at 128x128, quoted", value, AUTHORS_SAMPLES_S, f"at least {bar:g}x", met))
         rows.append(beside(f"{name}; stand-in for theirs, bare scene", value, plain))
     return rows
 
@@ -144,14 +149,28 @@ def whole_run(told: Told | None) -> list[Row]:
     ]
 
 
-def told_by(folder: Path, task: Task) -> Told:
-    """What a training run of the task tells; ConfigError when it is of another one."""
+def success(ours: Told | None, theirs: Told | None) -> Row:
+    """Closed loop beside networks of the paper's sizes, each run's best score; "not run" unless there are both."""
+    name = "closed-loop success; networks of the paper's sizes"
+    if ours is None or theirs is None:
+        return Row(name, None, None if theirs is None else theirs.best, None, "at least 1x", None)
+    name += f", {ours.samples / 1e3:.0f} k and {theirs.samples / 1e3:.0f} k samples seen"
+    return beside(name, ours.best, theirs.best, "at least 1x", ours.best >= theirs.best)
+
+
+def told_by(folder: Path | None, task: Task, network: str | None) -> Told | None:
+    """What a training run of the task with these networks tells, None for no folder; ConfigError for another run."""
     from kovis_ros.method import run_history
     from kovis_ros.method.config import ConfigError
 
+    if folder is None:
+        return None
     found = run_history.told(folder)
-    if found.task != task.name:
-        raise ConfigError(f"--run {folder} is of task {found.task!r}: give a run of {task.name!r}")
+    if (found.task, found.network) != (task.name, network):
+        wanted = f"kovis train {task.name}{' --paper-sizes' if network else ''}"
+        raise ConfigError(
+            f"run {folder} is of task {found.task!r}, networks {found.network or 'ours'}: give one of `{wanted}`"
+        )
     return found
 
 

@@ -22,6 +22,8 @@ class Told(NamedTuple):
     trials: int  # of a score
     wait_share: float  # of a step, with waiting for the cache: the largest of an epoch, the first from a cold disk
     start: str | None  # checkpoint that it began with
+    samples: float  # learned from, repeats counted
+    network: str | None  # None: ours
 
 
 def told(folder: Path) -> Told:
@@ -32,7 +34,8 @@ def told(folder: Path) -> Told:
             rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
         scores = [(row["score_success"], row["minutes"]) for row in rows if "score_success" in row]
         whole, wait = rows[-1]["minutes"], max(row["data_share"] for row in rows)
-        name, trials = head["task"]["name"], head["task"]["training"]["score_trials"]
+        name, recipe = head["task"]["name"], head["task"]["training"]
+        trials, samples = recipe["score_trials"], rows[-1]["step"] * recipe["batch"]
     except (OSError, ValueError, LookupError) as error:
         raise TrainError(
             f"run {folder} does not tell its minutes ({error!r}): give the folder of a run of this version, "
@@ -40,4 +43,4 @@ def told(folder: Path) -> Told:
         ) from error
     reached = next((minutes for success, minutes in scores if success >= SERVO), None)
     best = max((success for success, _ in scores), default=0.0)
-    return Told(name, reached, whole, best, trials, wait, head["start"])
+    return Told(name, reached, whole, best, trials, wait, head["start"], samples, head.get("network"))

@@ -14,6 +14,7 @@ import numpy as np
 from kovis_ros.method.adversarial import Adversary
 from kovis_ros.method.config import Task, to_dict
 from kovis_ros.method.dataset import Cache
+from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.probe import probe
 from kovis_ros.method.training_run import Perturb, Run, Score, TrainError, pick_device
@@ -32,6 +33,7 @@ def train(
     perturb: Perturb | None = None,
     precision: str | None = None,
     start: Path | None = None,
+    kind: type[Network] = Network,
     progress_bar: bool = True,
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -40,7 +42,7 @@ def train(
     An unfinished run of the same settings in ``out`` goes on where it stopped. ``score`` runs a policy in closed loop;
     without it the error near the goal on the validation split decides. ``perturb`` may replace a batch before it is
     learned from; without it the task's adversarial examples do. ``start`` is a checkpoint whose weights a new run
-    begins with. TrainError when ``out`` holds another run or the loss diverges.
+    begins with, ``kind`` the class of its networks. TrainError when ``out`` holds another run or the loss diverges.
     """
     from tqdm import tqdm
 
@@ -60,9 +62,10 @@ def train(
             "samples": len(cache),
             "data": cache.about,
             "start": str(start) if start else None,
+            "network": None if kind is Network else kind.__name__,
         },
     )
-    run = Run(task, cache, folder, fabric(task, device, precision, say), seed, say, begun)
+    run = Run(task, cache, folder, fabric(task, device, precision, say), seed, say, begun, kind)
     if (folder / "state.pt").exists():
         run.resume()
         say(f"resumed at step {run.step} of {run.steps}")

@@ -55,9 +55,9 @@ class Run:
 
     def __init__(
         self, task: Task, cache: Cache, out: Path, fabric: Any, seed: int, say: Callable[[str], None],
-        begun: float | None = None,
+        begun: float | None = None, kind: type[Network] = Network,
     ) -> None:  # fmt: skip
-        """``begun``: when the work on the run began, of ``time.perf_counter``; without it now."""
+        """``begun``: when the work began, of ``time.perf_counter``; without it now. ``kind``: class of the networks."""
         self.begun = time.perf_counter() if begun is None else begun
         self.spent_s = cache.seconds  # before ``begun``
         self.task, self.cache, self.out, self.seed, self.say = task, cache, out, seed, say
@@ -65,7 +65,7 @@ class Run:
         torch.manual_seed(seed)
         self.recipe = task.training
         self.train_index, self.validation_index = cache.split(self.recipe.validation_share, seed)
-        self.network = Network(task)
+        self.network = kind(task)
         mean, deviation = cache.depth_statistics(self.train_index[:: max(1, len(self.train_index) // 500)])
         self.network.depth_mean.fill_(mean)
         self.network.depth_deviation.fill_(deviation)
@@ -268,7 +268,7 @@ class Run:
         Of another task, or other axes, the servo is left out: its axes and landmarks mean something else there.
         """
         found = checkpoint.load(path)
-        if found.task.model != self.task.model:
+        if found.task.model != self.task.model or type(found.network) is not type(self.network):
             raise TrainError(f"checkpoint {path} has networks of other sizes: give one of the same model settings")
         own = ("depth_mean", "depth_deviation", *(() if same_servo(found.task, self.task) else ("servo.",)))
         weights = {name: value for name, value in found.network.state_dict().items() if not name.startswith(own)}
