@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -19,9 +20,10 @@ from kovis_ros.method import checkpoint, images, speed, train
 from kovis_ros.method.adversarial import Adversary
 from kovis_ros.method.config import AdversarialConfig, ConfigError
 from kovis_ros.method.dataset import build_cache
+from kovis_ros.method.networks import Network
 from kovis_ros.method.networks.paper import PaperNetwork, PaperSized, sized
 from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.method.training_run import TrainError
+from kovis_ros.method.training_run import Run, TrainError
 from kovis_ros.report import speed as report_speed
 from kovis_ros.report.results import Results
 from kovis_sim import stand_in
@@ -53,7 +55,7 @@ def test_networks_of_the_papers_sizes_train_and_serve(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="network PaperSized -> None"):
         train.train(theirs, cache, tmp_path / "theirs", "cpu", **settings)
     with pytest.raises(TrainError, match="networks of other sizes"):
-        train.train(ours, cache, tmp_path / "ours", "cpu", start=best, **settings)
+        Run.start_from(SimpleNamespace(task=ours, network=Network(ours)), best)
 
 
 def test_training_is_timed_beside_the_reference(tmp_path, monkeypatch) -> None:
