@@ -45,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="closed-loop trials a score (default: the task's); 0: none, the error on the validation split decides",
     )
-    parser.add_argument("--adex", type=float, metavar="SHARE", help="share of batches made adversarial (default: 0)")
+    parser.add_argument(
+        "--adex",
+        type=float,
+        metavar="SHARE",
+        help="share of batches made adversarial, 0.5 takes half as long again (default: 0)",
+    )
     parser.add_argument(
         "--paper-sizes", action="store_true", help="networks of the paper's sizes, in fp32: the reference, far slower"
     )
