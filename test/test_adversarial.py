@@ -43,11 +43,17 @@ def adversary(config: AdversarialConfig = ALWAYS) -> Adversary:
     return Adversary(config, TASK.training.loss, 200.0)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("iterations", [1, 3])
-def test_fgsm_raises_the_total_loss_within_its_bound(network: Network, batch: Batch, iterations: int) -> None:
+def test_fgsm_raises_the_total_loss_within_its_bound(
+    network: Network, batch: Batch, iterations: int, mixed: bool
+) -> None:
+    """The loss in fp32, also when the attack is made in bf16."""
     with frozen(network):
         objective = adversary().total(network, batch)
-        moved = ascend(objective, batch.images, 0.05, iterations)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            moved = ascend(objective, batch.images, 0.05, iterations)
+        assert moved.dtype == torch.float32
         assert objective(moved) > objective(batch.images)
     assert (moved - batch.images).abs().max() <= 0.05 + 1e-6
     assert (moved - batch.images).abs().max() > 0.049  # and uses it
@@ -60,26 +66,42 @@ def test_iterations_raise_it_further(network: Network, batch: Batch) -> None:
     assert five > one
 
 
-def test_least_likely_lowers_its_own_cross_entropy(network: Network, batch: Batch) -> None:
-    with frozen(network):
+@pytest.mark.parametrize("mixed", [False, True])
+def test_least_likely_lowers_its_own_cross_entropy(network: Network, batch: Batch, mixed: bool) -> None:
+    with frozen(network, both_eyes=True):
         objective = least_likely(network, batch.images)
-        moved = ascend(objective, batch.images, 0.05, 1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            moved = ascend(objective, batch.images, 0.05, 1)
         assert objective(moved) > objective(batch.images)
     assert (moved - batch.images).abs().max() <= 0.05 + 1e-6
+    assert ((moved - batch.images).abs().amax((2, 3)) > 0.049).all()  # of both eyes
 
 
 def state(network: Network) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def test_an_attack_leaves_statistics_gradients_and_mode(network: Network, batch: Batch) -> None:
+@pytest.mark.parametrize("mixed", [False, True])
+def test_an_attack_leaves_statistics_gradients_and_mode(network: Network, batch: Batch, mixed: bool) -> None:
     network.train().zero_grad()
     before = state(network)
-    for seed in range(6):  # all three ways
-        adversary()(network, batch, torch.Generator().manual_seed(seed))
-    assert network.training and all(weight.requires_grad for weight in network.parameters())
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        for seed in range(6):  # all three ways
+            adversary()(network, batch, torch.Generator().manual_seed(seed))
+    assert all(module.training for module in network.modules())
+    assert all(weight.requires_grad for weight in network.parameters())
     assert all(weight.grad is None for weight in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_an_attack_decodes_what_the_step_decodes(network: Network, batch: Batch) -> None:
+    """One eye of each pair for the total loss; both for the segmentation, whose attack knows no other way to an eye."""
+    decoded = network.train()(batch.images).decoded
+    with frozen(network):
+        assert torch.equal(network(batch.images).decoded, decoded) and len(decoded) == 6
+        assert not any(module.training for module in network.modules() if module is not network)
+    with frozen(network, both_eyes=True):
+        assert len(network(batch.images).decoded) == 12
 
 
 def test_the_draw_decides_and_repeats(network: Network, batch: Batch) -> None:

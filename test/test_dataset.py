@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from kovis_ros.method import packing
+from kovis_ros.method import dataset, packing
 from kovis_ros.method.dataset import Cache, build_cache
 from kovis_ros.method.packing import DataError
 
@@ -30,6 +31,23 @@ def test_round_trip(cache: Cache) -> None:
     assert np.array_equal(raw.mask[0].numpy(), first.segmentation)
     assert labels.displacement[0].numpy() == pytest.approx(first.displacement)
     assert float(labels.speed[0]) == pytest.approx(first.speed)
+
+
+def test_samples_are_fetched_ahead(cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, start, size, how: asked.append(os.pread(file, size, start)))
+    cache.announce(np.array([3, 17]))
+    assert asked == [cache.arrays[name][i].tobytes() for name in dataset.PICTURES for i in (3, 17)]
+    Cache(tmp_path / "gone", 20, {}, cache.arrays).announce(np.array([3]))  # the arrays are open, that is enough
+
+
+def test_the_time_that_building_took_is_kept(tmp_path: Path) -> None:
+    built = build_cache(synthetic.samples(5), tmp_path / "cache")
+    assert 0.0 < Cache.open(built.path).seconds < 60.0
+    head = json.loads((built.path / "cache.json").read_text())
+    del head["seconds"]
+    (built.path / "cache.json").write_text(json.dumps(head))
+    assert np.isnan(Cache.open(built.path).seconds)  # an older version's
 
 
 def test_labels_are_the_majority_of_each_block() -> None:

@@ -4,9 +4,11 @@ import csv
 import dataclasses
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import small
 import synthetic
@@ -116,6 +118,38 @@ def test_a_killed_run_resumes_to_the_very_same_weights(cache: Cache, finished: P
         assert torch.equal(value, whole[name]), name
 
 
+def test_minutes_from_the_bag_go_on_where_a_run_stopped(cache: Cache, tmp_path: Path) -> None:
+    """Cache, steps and scores; a state of an older version does not know them, and then nothing is told."""
+    out, calls = tmp_path / "run", 0
+
+    def stop(network: object, batch: object, rng: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 10:  # in the second of two epochs of 8 steps
+            raise KeyboardInterrupt
+        return batch
+
+    def score(policy: ServoPolicy) -> Score:
+        time.sleep(0.6)
+        return Score(1.0, 0.001, 0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(cache, out, perturb=stop)
+    state = torch.load(out / "state.pt", weights_only=True)
+    assert 0.0 < cache.seconds < state["elapsed_s"] < 60.0
+    torch.save({**state, "elapsed_s": 600.0}, out / "state.pt")
+    before = time.perf_counter()
+    run(cache, out, score=score)
+    spent = (time.perf_counter() - before) / 60.0
+    first, second = csv.DictReader((out / "metrics.csv").open())
+    assert float(first["minutes"]) < 1.0 and 10.01 < float(second["minutes"]) <= 10.0 + spent
+    assert float(checkpoint.load(out / "last.safetensors").about["minutes"]) > 10.0
+    del state["elapsed_s"]
+    torch.save(state, out / "state.pt")
+    run(cache, out)
+    assert list(csv.DictReader((out / "metrics.csv").open()))[1]["minutes"] == ""
+
+
 def test_another_config_is_refused(cache: Cache, finished: Path) -> None:
     other = small.task(learning_rate=1e-5)
     with pytest.raises(TrainError, match=r"other settings \(task.training.learning_rate 0.002 -> 1e-05\): give"):
@@ -135,6 +169,8 @@ def test_the_best_by_closed_loop_is_kept(cache: Cache, tmp_path: Path) -> None:
     best = run(cache, tmp_path / "run", task=small.task(epochs=3, score_every=1), score=score)
     assert len(seen) == 3
     assert float(checkpoint.load(best).about["epoch"]) == 2.0
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    assert [float(row["score_success"]) for row in rows] == [0.5, 0.9, 0.9]  # the last one too
 
 
 def test_a_task_with_other_axes_is_refused(cache: Cache, tmp_path: Path) -> None:
@@ -154,6 +190,31 @@ def test_a_diverging_loss_ends_the_run(cache: Cache, tmp_path: Path) -> None:
 
     with pytest.raises(TrainError, match="loss is nan at step 0: lower training.learning_rate"):
         run(cache, tmp_path / "run", perturb=spoil)
+
+
+def test_a_perturbed_batch_is_made_in_the_precision_of_the_step(cache: Cache, tmp_path: Path) -> None:
+    seen: set[bool] = set()
+
+    def note(network: object, batch: object, rng: object) -> object:
+        seen.add(torch.is_autocast_enabled("cpu"))
+        return batch
+
+    run(cache, tmp_path / "run", perturb=note, precision="bf16-mixed", task=small.task(epochs=1))
+    assert seen == {True}
+
+
+def test_the_next_step_is_fetched_during_a_step(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched, learned = [], []
+    monkeypatch.setattr(Cache, "announce", lambda self, index: fetched.append(index.tolist()))
+    raw = Cache.raw
+
+    def note(self: Cache, index: np.ndarray, *device: object) -> object:
+        learned.append(index.tolist())
+        return raw(self, index, *device)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Cache, "raw", note)
+    run(cache, tmp_path / "run", task=small.task(epochs=1, finish_samples=0))
+    assert len(fetched) == 8 and fetched[:7] == learned[1:8]
 
 
 def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """One figure beside what it should be; ``bar`` is the limit that ``met`` speaks of."""
+    """One figure beside what it should be; ``bar`` is the limit that ``met`` speaks of; None: there is none."""
 
     name: str
-    value: float
-    reference: float
-    ratio: float
+    value: float | None
+    reference: float | None
+    ratio: float | None
     bar: str
     met: bool | None
 

@@ -45,7 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="closed-loop trials a score (default: the task's); 0: none, the error on the validation split decides",
     )
-    parser.add_argument("--adex", type=float, metavar="SHARE", help="share of batches made adversarial (default: 0)")
+    parser.add_argument(
+        "--adex",
+        type=float,
+        metavar="SHARE",
+        help="share of batches made adversarial, 0.5 takes half as long again (default: 0)",
+    )
+    parser.add_argument(
+        "--paper-sizes", action="store_true", help="networks of the paper's sizes, in fp32: the reference, far slower"
+    )
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: the task's)")
 
 
@@ -55,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
 
     from kovis_ros.method import checkpoint
     from kovis_ros.method.config import load_task
+    from kovis_ros.method.networks import Network
+    from kovis_ros.method.networks.paper import PaperSized, sized
     from kovis_ros.method.train import pick_device, train
     from kovis_ros.method.training_run import same_servo
 
@@ -62,18 +72,21 @@ def run(args: argparse.Namespace) -> int:
     cli.at_least(0, trials=args.trials, seed=args.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
-    task = adjusted(load_task(args.task), args)
+    task, kind = adjusted(load_task(args.task), args), Network
+    precision = {"auto": None, "fp32": "32-true", "bf16": "bf16-mixed"}[args.precision]
+    if args.paper_sizes:
+        task, kind, precision = sized(task), PaperSized, precision or "32-true"
     pick_device(args.device)
     if args.start and same_servo(checkpoint.load(args.start).task, task):  # a damaged one is told before the work
         trained = dataclasses.replace(task.training, rho_start=task.model.rho)  # needs no gentle beginning
         task = dataclasses.replace(task, training=trained)
     cache = open_cache(task, args.data, args.cache)
-    out = args.out or Path("runs") / task.name
-    precision = {"auto": None, "fp32": "32-true", "bf16": "bf16-mixed"}[args.precision]
+    out = args.out or Path("runs") / f"{task.name}{'-paper' * args.paper_sizes}"
     score = scorer(task, out) if task.training.score_trials else None
-    best = train(task, cache, out, args.device, score, seed=args.seed, precision=precision, start=args.start)
+    best = train(task, cache, out, args.device, score, seed=args.seed, precision=precision, start=args.start, kind=kind)
     row = summary(best)
-    print(f"best checkpoint: {best} (epoch {row['epoch']})")
+    taken = f", {row['minutes']:.0f} minutes after the bag" if "minutes" in row else ""
+    print(f"best checkpoint: {best} (epoch {row['epoch']:.0f}{taken})")
     cli.save_json(args.json, {"task": task.name, "checkpoint": str(best), **row})
     return 0
 

@@ -17,9 +17,11 @@ from torch import Tensor
 from kovis_ros.method import images
 from kovis_ros.method.config import ConfigError, Task, from_dict, to_dict
 from kovis_ros.method.networks import Network
+from kovis_ros.method.networks.paper import PaperSized
 
 FORMAT = "kovis-1"
 TOLERANCE = 1e-3
+PAPER = "paper"  # of networks of its sizes, which are not ours
 
 
 class CheckpointError(ValueError):
@@ -75,11 +77,14 @@ def digest(tensors: dict[str, Tensor]) -> str:
 
 def save(path: str | Path, task: Task, network: Network, about: dict[str, str] | None = None) -> None:
     """Write the network, in fp32, and everything that the robot repeats from training; whole or not at all."""
-    plain = Network(task).eval()
+    kind = PaperSized if isinstance(network, PaperSized) else Network
+    plain = kind(task).eval()
     plain.load_state_dict({name: value.detach().cpu() for name, value in network.state_dict().items()})
     tensors = {name: value.contiguous().clone() for name, value in plain.state_dict().items()}
     tensors["golden.output"] = golden_output(plain)
     metadata = {"format": FORMAT, "task": json.dumps(to_dict(task)), "about": json.dumps(about or {})}
+    if kind is PaperSized:
+        metadata["sizes"] = PAPER
     metadata["sha256"] = digest(tensors)
     target = Path(path)
     part = target.with_name(target.name + ".part")
@@ -106,7 +111,7 @@ def load(name: str | Path) -> Checkpoint:
     try:
         task = from_dict(json.loads(metadata["task"]), f"checkpoint {path}")
         about = json.loads(metadata.get("about", "{}"))
-        network = Network(task).eval()
+        network = (PaperSized if metadata.get("sizes") == PAPER else Network)(task).eval()
         golden = tensors.pop("golden.output")
         network.load_state_dict(tensors)
     except (ConfigError, KeyError, ValueError, RuntimeError) as error:

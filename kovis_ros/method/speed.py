@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from kovis_ros.method import losses
+from kovis_ros.method.adversarial import Adversary
 from kovis_ros.method.config import LANDMARKS, Task
 from kovis_ros.method.dataset import Cache
 from kovis_ros.method.losses import Batch
@@ -20,14 +21,31 @@ from kovis_ros.method.train import fabric
 from kovis_ros.method.training_run import Run
 
 PAPER_K, PAPER_SIZE = 10, 64
+ADEX = 0.5  # share of batches that are attacked
+
+
+class Step(NamedTuple):
+    """Seconds of one step by what they pass with."""
+
+    read: float
+    augment: float
+    learn: float
+    attack: float  # what adversarial examples would add
+
+    @property
+    def whole(self) -> float:
+        """Without adversarial examples."""
+        return self.read + self.augment + self.learn
 
 
 class TrainingSpeed(NamedTuple):
-    """Stereo samples per second; the best of several rounds, ours and theirs in turn."""
+    """Stereo samples per second, the best of several rounds, all timed in turn; shares are means, 0..1."""
 
     ours: float  # whole steps: reading, augmentation, losses, optimiser
+    attacked: float  # the same with adversarial examples, see ``ADEX``
     paper: float  # steps on batches that are ready
-    wait_share: float  # of our step that passes with reading the cache, 0..1
+    read_share: float  # of our step, with waiting for the cache
+    augment_share: float  # of our step, with computing the look of its images
     precision: str
 
 
@@ -35,23 +53,30 @@ def training(task: Task, cache: Cache, out: Path, rounds: int) -> TrainingSpeed:
     """Time steps of a run of ``task`` over ``cache``, and of the paper's network with batches of the same size."""
     precision = probe(task, torch.device("cpu")).precision
     run = Run(task, cache, out, fabric(task, "cpu", precision, print), 0, print)
-    count = task.training.batch
-    theirs = paper_step(task, count)
-
-    def ours() -> object:
-        return run.learn(run.batch(run.step))
-
-    ours(), theirs()  # the first of each sets things up
-    seconds = [(taken(ours), taken(theirs), taken(lambda: read(run))) for _ in range(rounds)]
-    step, paper, wait = (min(column) for column in zip(*seconds, strict=True))
-    return TrainingSpeed(count / step, count / paper, wait / step, precision)
+    count, theirs = task.training.batch, paper_step(task, task.training.batch)
+    rounds_s = [(parts(run), taken(theirs)) for _ in range(rounds + 1)][1:]  # the first of each sets things up
+    steps = [step for step, _ in rounds_s]
+    step, attack = min(step.whole for step in steps), min(step.attack for step in steps)
+    total = sum(step.whole for step in steps)
+    read, augment = sum(step.read for step in steps) / total, sum(step.augment for step in steps) / total
+    paper = min(seconds for _, seconds in rounds_s)
+    return TrainingSpeed(count / step, count / (step + attack), count / paper, read, augment, precision)
 
 
-def read(run: Run) -> None:
-    """What a step reads from the cache."""
-    index = np.sort(np.random.default_rng(run.step).permutation(run.train_index)[: run.recipe.batch])
-    run.cache.raw(index)
-    run.cache.labels(index)
+def parts(run: Run) -> Step:
+    """One step, and the attacks on its batch."""
+    start = time.perf_counter()
+    samples = run.read(run.step)
+    read = time.perf_counter()
+    batch = run.augmented(run.step, *samples)
+    ready = time.perf_counter()
+    run.learn(batch)
+    learned = time.perf_counter()
+    attacks = dataclasses.replace(run.recipe.adversarial, probability=ADEX)
+    adversary = Adversary(attacks, run.recipe.loss, run.task.servo.label_slope)
+    with run.fabric.autocast():
+        attack = adversary.extra_s(run.network, batch, taken)
+    return Step(read - start, ready - read, learned - ready, attack)
 
 
 def paper_step(task: Task, count: int) -> Callable[[], object]:

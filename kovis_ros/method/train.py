@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from kovis_ros.method.adversarial import Adversary
 from kovis_ros.method.config import Task, to_dict
 from kovis_ros.method.dataset import Cache
+from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.probe import probe
 from kovis_ros.method.training_run import Perturb, Run, Score, TrainError, pick_device
@@ -33,6 +35,7 @@ def train(
     perturb: Perturb | None = None,
     precision: str | None = None,
     start: Path | None = None,
+    kind: type[Network] = Network,
     progress_bar: bool = True,
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -41,10 +44,11 @@ def train(
     An unfinished run of the same settings in ``out`` goes on where it stopped. ``score`` runs a policy in closed loop;
     without it the error near the goal on the validation split decides. ``perturb`` may replace a batch before it is
     learned from; without it the task's adversarial examples do. ``start`` is a checkpoint whose weights a new run
-    begins with. TrainError when ``out`` holds another run or the loss diverges.
+    begins with, ``kind`` the class of its networks. TrainError when ``out`` holds another run or the loss diverges.
     """
     from tqdm import tqdm
 
+    begun = time.perf_counter()
     if cache.axes != len(task.axes):
         raise TrainError(
             f"labels of {cache.path} have {cache.axes} axes, task {task.name!r} has {len(task.axes)}: "
@@ -60,9 +64,10 @@ def train(
             "samples": len(cache),
             "data": cache.about,
             "start": str(start) if start else None,
+            "network": None if kind is Network else kind.__name__,
         },
     )
-    run = Run(task, cache, folder, fabric(task, device, precision, say), seed, say)
+    run = Run(task, cache, folder, fabric(task, device, precision, say), seed, say, begun, kind)
     if (folder / "state.pt").exists():
         run.resume()
         say(f"resumed at step {run.step} of {run.steps}")
@@ -129,7 +134,8 @@ def report(row: dict[str, float]) -> str:
     limit, share = BACKGROUND_LIMIT, v["background_share"]
     remedy = f"; WARNING: above {limit:.0%} on the background, train longer or raise training.loss.background"
     return (
-        f"epoch {row['epoch']:.0f}: {row['samples_per_s']:.0f} samples/s (data {row['data_share']:.0%}), loss "
+        f"epoch {row['epoch']:.0f}: {row['samples_per_s']:.0f} samples/s (reading {row['data_share']:.1%}, "
+        f"augmentation {row['augment_share']:.0%}), loss "
         f"{row['train_total']:.3f} / {v['total']:.3f}, direction {v['direction']:.4f}, speed excess "
         f"{v['speed_excess']:.4f}, near goal {1e3 * v['near_position_m']:.2f} mm "
         f"{np.degrees(v['near_rotation_rad']):.2f} deg; keypoints: background {share:.1%}, "

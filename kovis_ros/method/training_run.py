@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kovis_ros.method import checkpoint, losses, pictures, schedule
-from kovis_ros.method.augment import Augmenter
+from kovis_ros.method.augment import Augmenter, Raw
 from kovis_ros.method.config import Task
-from kovis_ros.method.dataset import Cache
+from kovis_ros.method.dataset import Cache, Labels
 from kovis_ros.method.finish import finish
 from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network
@@ -53,13 +53,19 @@ class Score(Protocol):
 class Run:
     """One training run: networks, optimiser, place in the data, history; everything in ``out``."""
 
-    def __init__(self, task: Task, cache: Cache, out: Path, fabric: Any, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, task: Task, cache: Cache, out: Path, fabric: Any, seed: int, say: Callable[[str], None],
+        begun: float | None = None, kind: type[Network] = Network,
+    ) -> None:  # fmt: skip
+        """``begun``: when the work began, of ``time.perf_counter``; without it now. ``kind``: class of the networks."""
+        self.begun = time.perf_counter() if begun is None else begun
+        self.spent_s = cache.seconds  # before ``begun``
         self.task, self.cache, self.out, self.seed, self.say = task, cache, out, seed, say
         self.fabric, self.device = fabric, fabric.device
         torch.manual_seed(seed)
         self.recipe = task.training
         self.train_index, self.validation_index = cache.split(self.recipe.validation_share, seed)
-        self.network = Network(task)
+        self.network = kind(task)
         mean, deviation = cache.depth_statistics(self.train_index[:: max(1, len(self.train_index) // 500)])
         self.network.depth_mean.fill_(mean)
         self.network.depth_deviation.fill_(deviation)
@@ -84,15 +90,37 @@ class Run:
         """Steps of the whole run."""
         return self.steps_per_epoch * self.recipe.epochs
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step: the same for the same seed, wherever a run was interrupted."""
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the bag to now: cache, steps, validation and scores; NaN when that is unknown.
+
+        It is where an older version began the run or built the cache. Pauses and steps that a kill lost do not count.
+        """
+        return self.spent_s + time.perf_counter() - self.begun
+
+    def clock(self) -> dict[str, float]:
+        """``elapsed_s`` as a figure of the history, where it is known."""
+        minutes = self.elapsed_s / 60.0
+        return {"minutes": minutes} if math.isfinite(minutes) else {}
+
+    def places(self, step: int) -> NDArray[np.int64]:
+        """Samples of a step, in order: the same for the same seed, wherever a run was interrupted."""
         epoch, place = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.train_index)
-        index = np.sort(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
-        raw = self.cache.raw(index, self.device)
+        return np.sort(order[place * self.recipe.batch : (place + 1) * self.recipe.batch])
+
+    def read(self, step: int) -> tuple[Raw, Labels]:
+        """What a step learns from, out of the cache; what the next one needs is fetched meanwhile."""
+        index = self.places(step)
+        found = self.cache.raw(index, self.device), self.cache.labels(index, self.device)
+        self.cache.announce(self.places(step + 1))
+        return found
+
+    def augmented(self, step: int, raw: Raw, labels: Labels) -> Batch:
+        """The batch of a step from its samples, with the look that the step draws."""
         rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + step)
         pair, depth, segmentation, landmarks = self.augmenter(raw, rng)
-        return Batch(pair, depth, segmentation, *self.cache.labels(index, self.device), landmarks)
+        return Batch(pair, depth, segmentation, *labels, landmarks)
 
     def learn(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimiser; the loss terms by name."""
@@ -126,11 +154,15 @@ class Run:
         last = (self.step // self.steps_per_epoch + 1) * self.steps_per_epoch
         while self.step < last:
             start = time.perf_counter()
-            batch = self.batch(self.step)
-            self.add("wait_s", time.perf_counter() - start)
+            samples = self.read(self.step)
+            self.add("read_s", time.perf_counter() - start)
+            ready = time.perf_counter()
+            batch = self.augmented(self.step, *samples)
+            self.add("augment_s", time.perf_counter() - ready)
             if perturb is not None:
                 rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.step + 500_000_000)
-                batch = perturb(self.network, batch, rng)
+                with self.fabric.autocast():  # the precision of the step
+                    batch = perturb(self.network, batch, rng)
             for name, value in self.learn(batch).items():
                 self.add(name, float(value))
             self.add("step_s", time.perf_counter() - start)
@@ -151,12 +183,14 @@ class Run:
         found = validate(self.average, self.task, self.cache, index, self.device)
         self.average.usual_confidence.fill_(found["usual_confidence"])
         self.network.usual_confidence.fill_(found["usual_confidence"])
-        count = self.sums.pop("count")
+        count, step_s = self.sums.pop("count"), self.sums.pop("step_s")
         row = {
             "epoch": float(number),
             "step": float(self.step),
-            "samples_per_s": count * self.recipe.batch / self.sums["step_s"],
-            "data_share": self.sums.pop("wait_s") / self.sums.pop("step_s"),
+            "samples_per_s": count * self.recipe.batch / step_s,
+            "data_share": self.sums.pop("read_s") / step_s,
+            "augment_share": self.sums.pop("augment_s") / step_s,
+            **self.clock(),
         }
         row |= {f"train_{name}": value / count for name, value in self.sums.items()}
         row |= {f"validation_{name}": value for name, value in found.items()}
@@ -174,14 +208,18 @@ class Run:
 
     def draw(self, number: int, index: NDArray[np.int64]) -> None:
         """Metrics as CSV, loss curves and a gallery of validation images as PNG."""
+        self.write_metrics()
+        pictures.curves(self.out / "curves.png", self.history)
+        batch = clean_batch(self.cache, index, self.task.model.image_size, self.device)
+        pictures.gallery(self.out / f"epoch_{number:03d}.png", self.average, batch)
+
+    def write_metrics(self) -> None:
+        """The history as CSV."""
         with (self.out / "metrics.csv").open("w", newline="") as file:
             names = list(dict.fromkeys(name for row in self.history for name in row))
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(self.history)
-        pictures.curves(self.out / "curves.png", self.history)
-        batch = clean_batch(self.cache, index, self.task.model.image_size, self.device)
-        pictures.gallery(self.out / f"epoch_{number:03d}.png", self.average, batch)
 
     def judge(self, score: Callable[[ServoPolicy], Score] | None) -> None:
         """Score the averaged weights and keep them as the best when they are."""
@@ -200,6 +238,8 @@ class Run:
                 f"closed loop: success {result.success:.1%}, median {1e3 * result.position_m:.2f} mm "
                 f"{np.degrees(result.rotation_rad):.2f} deg"
             )
+        row |= self.clock()
+        self.write_metrics()
         about = {name: f"{value:.6g}" for name, value in row.items()}
         checkpoint.save(self.out / "last.safetensors", self.task, self.average, about)
         if key > self.best or not (self.out / "best.safetensors").exists():
@@ -216,6 +256,7 @@ class Run:
             "best": self.best,
             "history": self.history,
             "sums": self.sums,
+            "elapsed_s": self.elapsed_s,
         }
         part = self.out / "state.pt.part"
         torch.save(state, part)
@@ -227,7 +268,7 @@ class Run:
         Of another task, or other axes, the servo is left out: its axes and landmarks mean something else there.
         """
         found = checkpoint.load(path)
-        if found.task.model != self.task.model:
+        if found.task.model != self.task.model or type(found.network) is not type(self.network):
             raise TrainError(f"checkpoint {path} has networks of other sizes: give one of the same model settings")
         own = ("depth_mean", "depth_deviation", *(() if same_servo(found.task, self.task) else ("servo.",)))
         weights = {name: value for name, value in found.network.state_dict().items() if not name.startswith(own)}
@@ -242,6 +283,7 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
         self.history, self.sums = state["history"], state["sums"]
+        self.spent_s = state.get("elapsed_s", math.nan)
 
 
 def same_servo(one: Task, other: Task) -> bool:

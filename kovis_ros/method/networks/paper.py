@@ -1,4 +1,4 @@
-"""The architecture at the paper's sizes, built from its text: the reference of the speed figures, never trained.
+"""The architecture at the paper's sizes, built from its text: the reference of the speed figures.
 
 Encoder (Section III, Fig. 5): U-Net of DenseBlocks of 2 to 4 layers, growth 24, dilation growing with the layer, from
 64x64 to K maps of 32x32. Decoder: expanding DenseBlocks from the maps to 64x64. Layers run at the size of the image,
@@ -7,15 +7,17 @@ which is what ours leave out. At K = 10: 0.57 M, 0.12 M and 0.31 M parameters, 0
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kovis_ros.method.config import ModelConfig
+from kovis_ros.method.config import ModelConfig, Task
 from kovis_ros.method.keypoints import attention, gaussian_maps, keypoints
 from kovis_ros.method.networks.decoder import CLASSES, Reconstruction
 from kovis_ros.method.networks.layers import ConvBlock, DenseBlock
-from kovis_ros.method.networks.network import Output
+from kovis_ros.method.networks.network import Network, Output
 from kovis_ros.method.networks.servo import Servo
 
 GROWTH, WIDTH, MAP = 24, 48, 32
@@ -26,6 +28,8 @@ RHO = 2.5
 
 class PaperEncoder(nn.Module):
     """Images (B, 1, 64, 64) to logits (B, K, 32, 32)."""
+
+    fold = 64 // MAP
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -64,7 +68,7 @@ class PaperDecoder(nn.Module):
         x = F.interpolate(small(F.avg_pool2d(maps, 2)), scale_factor=2.0)
         x = F.interpolate(middle(torch.cat([x, maps], 1)), scale_factor=2.0)
         image = self.head(large(x))
-        return Reconstruction(image[:, 0], image[:, 1:])
+        return Reconstruction(image[:, 0].float(), image[:, 1:].float())
 
 
 class PaperNetwork(nn.Module):
@@ -83,6 +87,25 @@ class PaperNetwork(nn.Module):
         pairs = points.reshape(*images.shape[:2], *points.shape[1:])
         every = torch.arange(len(maps), device=maps.device)
         return Output(pairs, weight, maps, self.decoder(maps), every, self.servo(pairs))
+
+
+class PaperSized(Network):
+    """``Network`` with encoder, decoder and servo of the paper's sizes: trained and served as ours, to compare success.
+
+    As ours it decodes one eye of a pair in training; the task must have the sizes that ``sized`` gives.
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        theirs = PaperNetwork(task.model.keypoints, len(task.axes))
+        self.encoder = theirs.encoder  # type: ignore[assignment]
+        self.decoder = theirs.decoder  # type: ignore[assignment]
+        self.servo = theirs.servo
+
+
+def sized(task: Task) -> Task:
+    """The task with the sizes that ``PaperSized`` needs."""
+    return dataclasses.replace(task, model=dataclasses.replace(task.model, image_size=64, map_size=MAP, rho=RHO))
 
 
 def stage(inputs: int, layers: int, width: int = WIDTH) -> nn.Sequential:
