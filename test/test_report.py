@@ -237,8 +237,8 @@ def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:
     path.write_text(f"{readme.BEGIN}\n{readme.END}\n")
     readme.write(Results(tmp_path), path)
     assert path.read_text() == f"{readme.BEGIN}\n{readme.EMPTY}\n{readme.END}\n"
-    full(tmp_path / "results")
-    readme.write(Results(tmp_path / "results"), path)
+    full(tmp_path)
+    readme.write(results(tmp_path), path)
     assert readme.EMPTY not in path.read_text()
 
 

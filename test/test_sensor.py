@@ -91,7 +91,7 @@ def test_the_cell_delivers_what_the_sensor_sees() -> None:
 
 
 def test_the_evaluations_scene_has_a_sensor() -> None:
-    scene = evaluate._scene(load_task("pick_mug"), "test", 0)
+    scene = evaluate._scene(load_task("pick_mug"), "test", "test", 0)
     assert not np.array_equal(scene.stereo()[0], scene.stereo()[0])
     evaluate._scene.cache_clear()
     scene.close()

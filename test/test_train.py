@@ -96,7 +96,7 @@ def weights(config: LossConfig) -> set[str]:
 
 def test_an_epoch_warns_of_keypoints_on_the_background() -> None:
     names = ("total", "direction", "speed_excess", "near_position_m", "near_rotation_rad", "dead", "jitter")
-    row = {"epoch": 1.0, "samples_per_s": 70.0, "data_share": 0.0, "train_total": 1.0}
+    row = {"epoch": 1.0, "samples_per_s": 70.0, "data_share": 0.0, "augment_share": 0.2, "train_total": 1.0}
     row |= {f"validation_{name}": 0.0 for name in names}
     fair, poor = (train.report(row | {"validation_background_share": share}) for share in (0.05, 0.051))
     assert "background 5.0%" in fair and "WARNING" not in fair
