@@ -307,6 +307,7 @@ main.main({words!r})
 """
 
 
+@pytest.mark.slow
 def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed in the second epoch of the first cell: bag and finished steps stay, and a finished grid does nothing."""
     (tmp_path / "tiny.yaml").write_text(TINY)

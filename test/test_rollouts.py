@@ -66,6 +66,7 @@ def test_workers_and_interruptions_do_not_change_the_messages(task, tmp_path, mo
     assert all(same(a, b) and same(a, c) for a, b, c in zip(first, again, alone, strict=False))
 
 
+@pytest.mark.slow
 def test_a_longer_recording_completes_the_last_shard(task, tmp_path):
     out = tmp_path / "bag"
     rollouts.record(task, 2, 5, out, workers=1)

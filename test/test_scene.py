@@ -100,6 +100,7 @@ def test_same_seed_same_trial(scene):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(scene):
     """Over 500 looks and stereo pairs, once what they show was loaded, which stays."""
 

@@ -40,6 +40,7 @@ def test_the_reference_has_the_papers_sizes() -> None:
     assert output.reconstruction.segmentation.shape == (4, 3, 64, 64) and output.prediction.direction.shape == (2, 4)
 
 
+@pytest.mark.slow
 def test_networks_of_the_papers_sizes_train_and_serve(tmp_path: Path) -> None:
     cache = build_cache(synthetic.samples(10), tmp_path / "cache")
     settings = {"precision": "32-true", "progress_bar": False, "say": lambda line: None}

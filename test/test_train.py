@@ -118,6 +118,7 @@ def test_a_killed_run_resumes_to_the_very_same_weights(cache: Cache, finished: P
         assert torch.equal(value, whole[name]), name
 
 
+@pytest.mark.slow
 def test_minutes_from_the_bag_go_on_where_a_run_stopped(cache: Cache, tmp_path: Path) -> None:
     """Cache, steps and scores; a state of an older version does not know them, and then nothing is told."""
     out, calls = tmp_path / "run", 0
