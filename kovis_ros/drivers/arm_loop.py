@@ -24,6 +24,7 @@ Array = npt.NDArray[np.float64]
 RECOVERY_TRIES = 5
 LONGEST_TICK_S = 0.02
 STARTED = "the arm node has just started: pause the twists to go on"
+UNHEARD_S = 2.0  # a sender is found up to half a second before its first twist comes (seen): silence is no pause yet
 JOINED = "a sender of twists has just been found: pause the twists to go on"
 
 
@@ -52,6 +53,7 @@ class ArmLoop:
         self._setpoint: _Setpoint | None = None
         self._busy_s = -1e9  # when the last setpoint other than zero came
         self._quiet_s, self._ticked_s = 0.0, 0.0
+        self._unheard = False  # is there a sender that was found and has sent nothing yet
         self._move: RelativeMove | None = None
         self._halt = ""
         self._safe_since: float | None = None
@@ -71,6 +73,7 @@ class ArmLoop:
         twist = self.limits.clamp(wanted)
         self.counts["clamped"] += twist is not wanted
         with self._lock:
+            self._unheard = False
             if twist.any():
                 self._disturb(now)
             if self.held or self.mode == Mode.FAULT or self._move is not None:
@@ -89,9 +92,10 @@ class ArmLoop:
         """A sender of twists was found, perhaps in the middle of a motion: that it was not heard was no pause."""
         if self.mode == Mode.STANDING:
             self._hold(self.held or JOINED)
+            self._unheard = True
 
     def _disturb(self, now: float) -> None:
-        self._busy_s, self._quiet_s = now, 0.0
+        self._busy_s, self._quiet_s, self._unheard = now, 0.0, False
 
     def move(self, move: RelativeMove, now: float) -> None:
         """Ask for a relative move, slowed down to the limits; poll `move.outcome`.  ArmError if the arm is not free."""
@@ -239,8 +243,9 @@ class ArmLoop:
             self._ticked_s = now
             if self.mode == Mode.FAULT:
                 self._quiet_s = 0.0
-            if self.held and self.mode == Mode.STANDING and self._quiet_s > self.limits.quiet_s:
-                self.held = ""
+            wanted_s = UNHEARD_S if self._unheard else self.limits.quiet_s
+            if self.held and self.mode == Mode.STANDING and self._quiet_s > wanted_s:
+                self.held, self._unheard = "", False
 
     def _refusal(self, now: float) -> str:
         trouble = self.trouble
