@@ -50,6 +50,21 @@ def test_a_sender_that_was_found_late_moves_nothing_until_it_pauses(stage):
     assert stage.arm.twist.any() and not stage.loop.trouble
 
 
+def test_silence_before_a_senders_first_twist_is_no_pause(stage):
+    """The graph knows of a sender before its data come, here half a second later."""
+    stage.loop.meet()
+    stage.run(0.5)
+    stage.run(0.5, [0, 0, 0.02, 0, 0, 0])
+    assert not stage.arm.twist.any() and "has just been found" in stage.loop.trouble
+    stage.run(0.4)
+    assert not stage.loop.trouble
+    stage.loop.meet()
+    stage.run(1.9)
+    assert stage.loop.trouble
+    stage.run(0.2)  # one that never sends anything holds nobody up
+    assert not stage.loop.trouble
+
+
 def test_without_setpoints_the_arm_rests_within_the_timeout(stage):
     stage.run(0.1, [0.0, 0.0, 0.02, 0, 0, 0])
     assert stage.loop.mode == Mode.FOLLOWING and stage.arm.twist.any()
