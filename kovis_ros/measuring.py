@@ -98,12 +98,10 @@ def identify(study: Study, task: Task, sha256: str, settings: Settings) -> dict[
 
 def origin(command: str, precision: str) -> dict[str, Any]:
     """How a result came about; the machine is told, but another one's result is the same result."""
-    from torch.backends.cpu import get_cpu_capability
+    from kovis_ros.method import processor
 
-    from kovis_ros.cli.bench import has_amx
-
-    processor = f"{os.cpu_count()} cores, {get_cpu_capability()}{' with AMX' * has_amx()}"
-    return {"command": command, "version": __version__, "processor": processor, "precision": precision}
+    machine = processor.described(os.cpu_count() or 1)
+    return {"command": command, "version": __version__, "processor": machine, "precision": precision}
 
 
 def done(path: Path, identity: dict[str, Any]) -> bool:

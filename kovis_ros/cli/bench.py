@@ -47,25 +47,26 @@ def run(args: argparse.Namespace) -> int:
     """0 when all bars are met, 1 otherwise."""
     import torch
 
+    from kovis_ros.method import processor
     from kovis_ros.method.config import load_task
 
     cli.at_least(1, rounds=args.rounds, threads=args.threads)
     cli.at_least(10, rollouts=args.rollouts)
     if args.threads:
         torch.set_num_threads(args.threads)
-    task, amx = load_task(args.task), has_amx()
+    task, amx = load_task(args.task), processor.has_amx()
     ours, theirs = told_by(args.run, task, None), told_by(args.paper_run, task, "PaperSized")
-    processor = f"{torch.get_num_threads()} cores, {torch.backends.cpu.get_cpu_capability()}{' with AMX' * amx}"
+    machine = processor.described(torch.get_num_threads())
     rows = [
         *generation(task, args.rollouts),
         *training(measure(task, args.rollouts, args.rounds), amx),
         *whole_run(ours),
         success(ours, theirs),
     ]
-    print(f"{task.name} on {processor}")
+    print(f"{task.name} on {machine}")
     for row in rows:
         print(line(row))
-    figures = {"task": task.name, "processor": processor, "rows": [row._asdict() for row in rows]}
+    figures = {"task": task.name, "processor": machine, "rows": [row._asdict() for row in rows]}
     cli.save_json(args.json, {"command": args.typed, **figures})
     return 0 if all(row.met is not False for row in rows) else 1
 
@@ -172,9 +173,3 @@ def told_by(folder: Path | None, task: Task, network: str | None) -> Told | None
             f"run {folder} is of task {found.task!r}, networks {found.network or 'ours'}: give one of `{wanted}`"
         )
     return found
-
-
-def has_amx() -> bool:
-    """Has the processor tiles for matrix products in bf16."""
-    path = Path("/proc/cpuinfo")
-    return path.is_file() and "amx_bf16" in path.read_text()
