@@ -109,6 +109,11 @@ class Cell:
         points = [c for body in (*self._tool, "table") for c in self.world.contacts(body, "target")]
         return max((-c.distance_m for c in points), default=0.0)
 
+    def pinched(self) -> bool:
+        """Is some of the target between the pegs: do they press on it instead of reaching into a hole?"""
+        ends = [(self.world.link_pose("robot", f"{side}_tip") @ gripper.PEG_END)[:3] for side in ("right", "left")]
+        return self.world.first_hit(*ends) == "target"
+
     def opening_m(self) -> float:
         """Opening between the pads as it is."""
         turns = self.world.joints("robot", ("right_outer_joint", "left_outer_joint"))

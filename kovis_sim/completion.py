@@ -28,6 +28,7 @@ class Outcome(NamedTuple):
     distance_m: float  # height gained by the target, or depth of the held object below the rim
     lateral_m: float  # of the held object from the goal's axis
     penetration_m: float
+    pinched: bool  # at any moment
     force_n: float  # greatest contact force
 
 

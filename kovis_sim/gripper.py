@@ -51,6 +51,7 @@ FINGERTIP = (
 )
 PEG_Z = 0.0482  # centre of the peg
 PEG = ((PAD - 0.006, PAD + 0.001), (-0.004, 0.004), (PEG_Z - 0.0035, PEG_Z + 0.0035))
+PEG_END = np.array([PEG[0][0] - 0.0005, 0.0, PEG_Z, 1.0])  # just before the peg's face: a ray from here misses the peg
 
 
 def angle(opening_m: float) -> float:

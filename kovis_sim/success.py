@@ -21,6 +21,7 @@ class Progress(NamedTuple):
     distance_m: float  # height gained by the target, or depth of the held object's origin below the rim
     lateral_m: float  # of the held object's origin from the goal's axis; 0 for a lift
     penetration_m: float
+    pinched: bool = False  # the fingertips' pegs press on the target in place of reaching into its hole
 
     def worse(self, other: Progress) -> Progress:
         """The worse of two moments, number by number."""
@@ -28,20 +29,22 @@ class Progress(NamedTuple):
             min(self.distance_m, other.distance_m),
             max(self.lateral_m, other.lateral_m),
             max(self.penetration_m, other.penetration_m),
+            self.pinched or other.pinched,
         )
 
     def enough(self, wanted: SuccessConfig, force_n: float) -> bool:
         """Is this what the task asks for, with the greatest contact force on the way?"""
-        fits = self.lateral_m <= wanted.lateral_m and force_n <= wanted.force_n
         done = self.distance_m >= wanted.distance_m and self.penetration_m <= PENETRATION_M
-        return done and (fits or wanted.kind == "lift")
+        if wanted.kind == "lift":
+            return done and not (wanted.hook and self.pinched)
+        return done and self.lateral_m <= wanted.lateral_m and force_n <= wanted.force_n
 
 
 def progress(scene: Scene, stood_m: float) -> Progress:
     """Where the completion stands; ``stood_m``: height of the target before it."""
     depth = scene.cell.penetration_m()
     if scene.task.success.kind == "lift":
-        return Progress(float(scene.world_T_target[2, 3]) - stood_m, 0.0, depth)
+        return Progress(float(scene.world_T_target[2, 3]) - stood_m, 0.0, depth, scene.cell.pinched())
     held = (geometry.inverse(scene.world_T_target) @ scene.world_T_held)[:3, 3]
     aside = held[:2] - scene.target_T_goal[:2, 3]
     return Progress(scene.task.success.rim_m - float(held[2]), float(np.linalg.norm(aside)), depth)

@@ -224,6 +224,11 @@ class World:
             velocityGains=[1.0] * len(targets),
         )
 
+    def link_pose(self, name: str, link: str) -> Array:
+        """``world_T_link`` (4, 4) of a robot's link, in the frame that its URDF gives it."""
+        state = self._bullet.getLinkState(self._bodies[name], self._links[name][link], computeForwardKinematics=True)
+        return geometry.pose(state[4], geometry.from_quaternion(state[5]))
+
     def step(self, count: int = 1) -> None:
         """Advance by ``count`` steps of ``step_s``."""
         for _ in range(count):
@@ -256,6 +261,11 @@ class World:
         """Contacts between two bodies, penetrating or touching."""
         points = self._bullet.getContactPoints(self._bodies[a], self._bodies[b])
         return [Contact(a, b, point[9], point[8]) for point in points if point[8] <= 0.0]
+
+    def first_hit(self, start: ArrayLike, end: ArrayLike) -> str | None:
+        """Name of the body that a ray meets first between two points (3,), by its collision pieces."""
+        (number, *_), *_ = self._bullet.rayTest(np.asarray(start).tolist(), np.asarray(end).tolist())
+        return next((name for name, body in self._bodies.items() if body == number), None)
 
     def _load_pieces(self, visual: Path | None, files: list[str], mass_kg: float) -> int:
         """Body of many convex pieces: through a URDF, since createCollisionShapeArray drops all after the 16th."""

@@ -1,4 +1,6 @@
-"""The keypoint node with a network that can be told to give no numbers, on the topic ``test/broken_network``.
+"""The keypoint node with a network that can be broken, on the topic ``test/broken_network``.
+
+"keypoint": it gives no numbers; "faint": it gives keypoints of which it is not confident.
 
 Weights that nobody trained put every keypoint at the centre of both images; where no others are shipped, the disparity
 of the images themselves is added, so that swapped images look to the node as they look with trained weights.
@@ -14,6 +16,7 @@ from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.keypoint import KeypointNode
 
+FAINT = 0.01  # of their confidence is left
 LARGEST_SHARE = 0.3  # disparity, of the image's width
 
 
@@ -38,20 +41,21 @@ class Breakable:
         self.inner = ServoPolicy.load(*given)
         self.task, self.expect = self.inner.task, self.inner.expect
         self.trained = checkpoint.shipped(self.task.name)
-        self.broken = False
+        self.broken = ""
 
     def keypoints(self, left, right, K):
         found = self.inner.keypoints(left, right, K)
         shift = 0.0 if self.trained else disparity(left, right) / 2
-        shift = np.nan if self.broken else shift
-        return found._replace(left=found.left + [shift, 0, 0], right=found.right - [shift, 0, 0])
+        shift = np.nan if self.broken == "keypoint" else shift
+        trust = [1.0, 1.0, FAINT if self.broken == "faint" else 1.0]
+        return found._replace(left=trust * (found.left + [shift, 0, 0]), right=trust * (found.right - [shift, 0, 0]))
 
 
 def make():
     node = KeypointNode(load=Breakable)
 
     def break_network(message):
-        node.policy.broken = message.data == "keypoint"
+        node.policy.broken = message.data
 
     node.create_subscription(String, "test/broken_network", break_network, 1)
     return node

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import rclpy
 import small
+from breakable_keypoint import FAINT
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from kovis_msgs.msg import Keypoints
 from kovis_ros import bringup
 from kovis_ros.breaking import BreakableGraph
 from kovis_ros.bringup.graph import identity
@@ -33,6 +35,8 @@ class Rig(BreakableGraph):
         self.networks = self.client.create_publisher(String, "test/broken_network", 1)
         self.stopping = self.client.create_client(Trigger, "arm/stop")
         self.measured_s = 0.0
+        self.faint: list[float] = []  # when keypoints came that say nothing
+        self.client.create_subscription(Keypoints, "keypoints", self.look, 5)
         return super().__enter__()
 
     def break_network(self, node):
@@ -40,6 +44,18 @@ class Rig(BreakableGraph):
         moment = time.monotonic()
         self.networks.publish(String(data=node))
         return moment
+
+    def look(self, message):
+        """Remember when keypoints come in which the network has no confidence."""
+        if max(point.confidence for point in message.left) <= FAINT:
+            self.faint.append(time.monotonic())
+
+    def lose_confidence(self):
+        """Have the keypoint node's network lose its confidence; when that was first heard."""
+        self.faint.clear()
+        self.break_network("faint")
+        self.client.until(lambda: bool(self.faint), 5.0, "keypoints without confidence")
+        return self.faint[0]
 
     def stop_arm(self):
         """Call the stop service of the arm's node, which any other node may do, too."""

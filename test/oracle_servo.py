@@ -1,4 +1,7 @@
-"""The servo node with the truth in place of the network: the graph can be tried before there are weights."""
+"""The servo node with the truth in place of the network's motion: the graph can be tried before there are weights.
+
+The confidence is the network's own, where weights are shipped.
+"""
 
 import sys
 
@@ -9,6 +12,7 @@ from kovis_msgs.msg import Motion as MotionMessage
 from kovis_ros import conversions
 from kovis_ros.method.config import load_task
 from kovis_ros.method.motion import Motion
+from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.nodes import spin
 from kovis_ros.nodes.servo import ServoNode
 
@@ -16,8 +20,10 @@ from kovis_ros.nodes.servo import ServoNode
 class Oracle:
     """A policy that knows the way, with noise on it."""
 
-    def __init__(self, name, *_):
+    def __init__(self, *given):
+        self.inner = ServoPolicy.load(*given)
         self.task = load_task("pick_mug")
+        self.trained = given[0] == self.task.name
         self.truth = None
         self.rng = np.random.default_rng(0)
         self.broken = False
@@ -32,7 +38,8 @@ class Oracle:
         if self.broken:
             noisy = noisy * np.nan
         speed = float(np.linalg.norm(noisy))
-        return Motion(np.float32(noisy / speed), min(1.0, speed), 0.9)
+        confidence = self.inner.motion(keypoints).confidence if self.trained else 0.9
+        return Motion(np.float32(noisy / speed), min(1.0, speed), confidence)
 
 
 def make():

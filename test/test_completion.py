@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
-from kovis_ros.method.config import load_task  # noqa: E402
+from kovis_ros.method.config import SuccessConfig, load_task  # noqa: E402
 from kovis_sim import completion  # noqa: E402
 from kovis_sim.success import Progress  # noqa: E402
 
@@ -28,6 +28,14 @@ def judged(monkeypatch, worst, force_n=5.0):
 def test_a_fit_that_stays_counts(monkeypatch):
     outcome = judged(monkeypatch, GOOD)
     assert outcome.success and outcome[1:] == (*GOOD, 5.0)
+
+
+@pytest.mark.parametrize("hook", [True, False])
+def test_a_pinch_lifts_but_is_no_hook(hook):
+    wanted = SuccessConfig(kind="lift", distance_m=0.050, hook=hook)
+    pinch = Progress(distance_m=0.060, lateral_m=0.0, penetration_m=0.0, pinched=True)
+    assert pinch.enough(wanted, 5.0) is not hook and pinch._replace(pinched=False).enough(wanted, 5.0)
+    assert pinch._replace(pinched=False).worse(pinch).pinched
 
 
 @pytest.mark.parametrize(

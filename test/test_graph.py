@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,13 +20,18 @@ pytest.importorskip("kovis_msgs", reason="needs the built messages: run make set
 pytest.importorskip("rtde_control", reason="needs ur_rtde: run make setup")
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
+from kovis_ros import bringup  # noqa: E402
+from kovis_ros.bringup.graph import identity  # noqa: E402
 from kovis_ros.cli.main import main  # noqa: E402
 from kovis_ros.method import checkpoint  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.method.networks import Network  # noqa: E402
+from kovis_sim.breaker import ZERO_S  # noqa: E402
+from kovis_sim.ur_controller.side_channel import SideChannel, SideChannelError  # noqa: E402
 
 pytestmark = pytest.mark.ros
 ROOT = Path(__file__).resolve().parents[1]
+MOVING_MPS = 0.012  # the servo's top speed is 0.020
 KEYS = {
     "task", "trials", "success_rate", "aligned_rate", "false_converged_rate", "wilson95", "position_error_m",
     "rotation_error_rad",
@@ -104,6 +111,39 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
         assert (tmp_path / "out" / name).stat().st_size > 10_000
     assert children_of(f"kovis-{os.getuid()}-{ros_domain}") == []
     check_wire(probe)
+
+
+def test_ctrl_c_on_the_command_stops_a_moving_arm(tmp_path, ros_domain):
+    """Zero at the controller before the command takes the controller away, too."""
+    words = ["servo", "pick_mug", "--trials", "3", "--out", str(tmp_path)]
+    if not checkpoint.shipped("pick_mug"):
+        pytest.skip("pick_mug has no weights")
+    channel = SideChannel(identity(bringup.settle({"task": "pick_mug"}))[1])
+    command = [sys.executable, "-m", "kovis_ros.cli.main", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 60.0
+        while not speed(channel) >= MOVING_MPS:
+            assert running.poll() is None and time.monotonic() < deadline, running.communicate()
+            time.sleep(0.02)
+        moment, seen = time.monotonic(), []
+        running.send_signal(signal.SIGINT)
+        while running.poll() is None:
+            seen.append((time.monotonic() - moment, speed(channel)))
+            time.sleep(0.005)
+        told = running.stderr.read()
+    moving = [at for at, mps in seen if mps > 1e-6]
+    rested = [at for at, mps in seen if mps <= 1e-6]
+    assert running.returncode == 130 and "Traceback" not in told, told
+    assert rested and max(moving, default=0.0) <= ZERO_S, seen
+    assert children_of(f"kovis-{os.getuid()}-{ros_domain}") == []
+
+
+def speed(channel):
+    """Of the tool, m/s; NaN without a controller."""
+    try:
+        return channel.speed()
+    except SideChannelError:
+        return math.nan
 
 
 def test_the_readme_lists_the_wire():

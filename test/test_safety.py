@@ -98,6 +98,20 @@ def test_a_network_that_gives_no_numbers(graph, proven, node, stale):
     proven(experiment, fault)
 
 
+def test_a_network_that_is_not_sure(graph, proven):
+    """The target is lost: the loop halts, and a goal that stays halted is ended."""
+    fault = Fault("keypoints without confidence", "network", "faint")
+
+    def experiment():
+        handle = graph.under_way(SEED, speed_mps=MOVING_MPS)
+        measured = graph.measure(fault.name, graph.lose_confidence())
+        assert graph.client.result(handle).error_code == Servo.Result.LOST_TARGET
+        graph.break_network("none")
+        return measured
+
+    proven(experiment, fault)
+
+
 def cancelled(graph, fault, handle):
     """Cancel a goal that is under way, and measure."""
     moment = time.monotonic()

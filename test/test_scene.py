@@ -131,9 +131,19 @@ def test_the_hook_lifts_the_mug_at_the_goal_and_misses_it_beside(scene):
     scene.q = scene.goal_q
     outcome = completion.run(scene)
     assert outcome.success and 0.05 <= outcome.distance_m < 0.11 and outcome.penetration_m < 0.002
+    assert scene.task.success.hook and not outcome.pinched
     scene.reset(5)
     scene.put(scene.world_T_goal @ geometry.pose((0.0, 0.0, -0.06)))  # 60 mm too high: closes on air
     assert not completion.run(scene).success
+
+
+@pytest.mark.parametrize(("up_m", "pinched"), [(0.0, False), (0.014, True), (0.030, False)])
+def test_pegs_beside_the_handles_bar_are_told_from_pegs_in_its_hole(scene, up_m, pinched):
+    """From the goal up: in the hole, either side of the upper bar (12 mm thick), above the handle."""
+    scene.reset(5)
+    scene.put(scene.world_T_goal @ geometry.pose((0.0, 0.0, -up_m)))
+    scene.settle()
+    assert scene.cell.pinched() is pinched
 
 
 def test_moving_into_the_table_is_noted(scene):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -97,6 +98,27 @@ def test_a_controller_in_local_control_is_named():
         assert "is not in remote control: switch it to remote" in refusal(local, "arm='ur5e'")
         local.fault("remote_control", value=True)
         assert refusal(local, "arm='ur5e'", "probe") == "accepted"
+
+
+def test_a_controller_that_freezes_while_connecting_ends_the_process_with_a_line():
+    """The vendor's constructors would wait for ever, with the interpreter held."""
+    pytest.importorskip("rtde_control", reason="ur_rtde is not installed")
+    with Cell() as frozen:
+        code = f"""
+            import os, signal
+            from kovis_ros.drivers import ur5
+            ur5.CONNECT_LIMIT_S = 1.0
+            arm = Ur5(Ur5Settings(ip))
+            arm.probe()
+            os.kill({frozen.process.pid}, signal.SIGSTOP)
+            arm.connect()
+        """
+        program = textwrap.dedent(DRIVER) + textwrap.dedent(code)
+        command = [sys.executable, "-c", program, frozen.address]
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert answer.returncode == -signal.SIGKILL, answer
+    (line,) = answer.stderr.strip().splitlines()
+    assert line.startswith(f"error: the controller at {frozen.address} stopped answering while connecting: look at")
 
 
 def test_a_dashboard_that_knows_no_remote_control_is_let_be():

@@ -10,17 +10,14 @@ new connection, which clears them.
 
 from __future__ import annotations
 
-import faulthandler
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from kovis_ros.drivers.arm import Reading
-from kovis_ros.drivers.ur_link import ArmError, LinkLostError, Version, dashboard, probe, send_at_once
+from kovis_ros.drivers.ur_link import ArmError, LinkLostError, Version, dashboard, limited, probe, send_at_once
 from kovis_ros.drivers.ur_setup import (
     Ur5Settings,
     check_model,
@@ -35,7 +32,7 @@ from kovis_ros.drivers.ur_setup import (
 Array = npt.NDArray[np.float64]
 INSTALL = "pip install 'kovis_ros[ur]' (ur_rtde)"
 RATE_HZ = 125.0
-CONNECT_LIMIT_S = 20.0  # the library's constructors know no timeout: the process is ended instead
+CONNECT_LIMIT_S = 20.0  # for the library's constructors: a process that hangs in one is ended
 START_LIMIT_S = 1.0
 LONGEST_WAIT_S = 0.1  # between two checks of the link: a stall of this process is no silence of the controller
 
@@ -68,7 +65,7 @@ class Ur5:
         """
         control, receive = _library()
         version = self.version or self.probe()
-        with _limited():
+        with limited(self.settings.address, CONNECT_LIMIT_S):
             try:
                 self._receive = receive.RTDEReceiveInterface(self.settings.address, RATE_HZ, variables(version))
             except RuntimeError as error:
@@ -143,7 +140,7 @@ class Ur5:
         """
         library, _ = _library()
         version = self.version or self.probe()
-        with _limited():
+        with limited(self.settings.address, CONNECT_LIMIT_S):
             self._control.disconnect()
             self._control = self._take_control(library)
         deadline = time.monotonic() + START_LIMIT_S
@@ -229,13 +226,3 @@ def _library() -> tuple[Any, Any]:
     except ImportError as error:
         raise ArmError(f"{error.name} is not installed: {INSTALL}") from None
     return rtde_control, rtde_receive
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    """End the process if the block hangs: the vendor's constructors block for ever without letting Python run."""
-    faulthandler.dump_traceback_later(CONNECT_LIMIT_S, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()

@@ -9,9 +9,10 @@ import os
 import socket
 import stat
 import struct
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, NoReturn
 
 RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT = 30004, 29999, 30003
@@ -84,6 +85,30 @@ while time.monotonic() < deadline:
     time.sleep(0.05)
 sys.exit(code)
 """
+
+
+GUARD = """
+import os, select, signal, sys
+process, patience_s, line = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+if not select.select([sys.stdin], [], [], patience_s)[0]:
+    print("error: " + line, file=sys.stderr, flush=True)
+    os.kill(process, signal.SIGKILL)
+"""
+
+
+@contextmanager
+def limited(address: str, patience_s: float) -> Iterator[None]:
+    """Have this process ended, with a line, if the block takes longer: the vendor's constructors know no timeout.
+
+    They hold the interpreter meanwhile, so neither a thread nor a signal's handler of this process could do it.
+    """
+    line = f"the controller at {address} stopped answering while connecting: look at the pendant, check the network"
+    command = [sys.executable, "-I", "-S", "-c", GUARD, str(os.getpid()), str(patience_s), line]
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield
+    finally:
+        guard.communicate()  # its end of the pipe is closed: it has nothing to guard any more
 
 
 def end_process(address: str, code: int) -> NoReturn:

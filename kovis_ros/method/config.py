@@ -233,6 +233,7 @@ class SuccessConfig:
     hold_s: float = 1.0
     position_m: float = 0.004  # alignment: error over the commanded axes
     rotation_deg: float = 4.0
+    hook: bool = False  # lift: the fingertips' pegs reach into a hole of the target and have none of it between them
     rim_m: float = 0.0  # seat: height of the rim in the target frame
     lateral_m: float = 0.003  # seat: distance of the held object's origin from the goal's axis
     force_n: float = 150.0  # seat: greatest contact force on the way; the arm's own protective stop
