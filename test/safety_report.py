@@ -22,7 +22,7 @@ ABOVE = """\
 This file is written by the test that breaks things, never by hand:
 
 ```
-make test ARGS="test/test_safety.py --write-safety"
+make test-all ARGS="test/test_safety.py --write-safety"
 ```
 
 Each row was measured in the whole graph in simulation: real nodes, real DDS, the unmodified `ur_rtde` client and the

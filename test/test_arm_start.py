@@ -76,6 +76,7 @@ class Twists:
         self.thread.join()
 
 
+@pytest.mark.slow
 def test_bringup_starts_the_arm_again_after_a_lost_link_and_nothing_moves_by_itself(ros_domain, ros_node, tmp_path):
     cell, twists = SideChannel(new_address()), Twists(ros_node)
     processes = [p for p in graph({"robot_ip": cell.address}) if p.name in ("ur_controller", "ur5")]

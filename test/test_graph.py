@@ -113,6 +113,7 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
     check_wire(probe)
 
 
+@pytest.mark.slow
 def test_ctrl_c_on_the_command_stops_a_moving_arm(tmp_path, ros_domain):
     """Zero at the controller before the command takes the controller away, too."""
     words = ["servo", "pick_mug", "--trials", "3", "--out", str(tmp_path)]

@@ -34,7 +34,7 @@ from kovis_ros.nodes.fault_trials import FaultTrials  # noqa: E402
 from kovis_sim.scene import Scene  # noqa: E402
 from kovis_sim.ur_controller.side_channel import SideChannel  # noqa: E402
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
 RATE_HZ, HEIGHT, WIDTH = 30.0, 480, 848
 AWAY_S, WAY_S, GOAL_S = 2.0, 2.0, 3.0  # what the recording shows
 START = np.array([-0.015, 0.010, -0.015, 0.0, 0.0, 0.1])  # tcp from the goal

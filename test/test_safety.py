@@ -174,6 +174,7 @@ def lifting(graph):
     return handle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "stale"), [("protective stop", ""), ("servo killed", "owner"), ("link cut", "watchdog")]
 )

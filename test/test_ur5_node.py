@@ -77,9 +77,10 @@ class Arm:
         self.begun_ns = time.time_ns()
         self.node = start_node(self.cell.address, "-p", f"tcp_offset_m:={TCP}", "-p", "recovery_s:=0.5")
         self.until(lambda: self.ready, 60.0)
+        self.send([0.0] * 6)  # a sender that was heard need not be waited for
         self.until(lambda: self.twists.get_subscription_count() > 0 and self.move.server_is_ready(), 30.0)
         self.until(lambda: int(self.diagnosed()["senders of twists at the start"]) > 0, 40.0)
-        self.spin(0.2)  # it holds when it finds this sender, perhaps after it was ready
+        self.stream(0.2, [0.0] * 6)  # it holds when it finds this sender, until it hears it pause
         self.until(lambda: self.ready, 30.0)
 
     def heard(self, kind):

@@ -155,6 +155,8 @@ class Server:
             self._read(connection)
 
     def _accept(self, port: int) -> None:
+        if port not in self._listeners:
+            return  # closed since the selector saw it
         client, _ = self._listeners[port].accept()
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
