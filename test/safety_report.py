@@ -29,10 +29,11 @@ Each row was measured in the whole graph in simulation: real nodes, real DDS, th
 cell's UR controller. The arm was moving under a goal, at 12 mm/s or more of the servo's 20, when the fault came. *Zero
 speed* is the last cycle in which the controller's `target_TCP_speed` was not zero, *standstill* the moment from which
 the simulated arm stayed within 0.2 mm. So that the arm moves alike in every row, the servo is told the true way, with
-noise on it; the images, the keypoints and the confidence in them are those of the shipped network. Standstill counts from the fault, or from when what was missing had become
-stale. From zero speed on the arm had to stay at rest: for two seconds, and on until every process that had ended ran
-again, links were back, what was broken was mended and the arm would have followed twists. Standstill is seen by the
-cell's node relative to the mug: not when that node is killed, too, and not with the mug on the fingers.
+noise on it; the images, the keypoints and the confidence in them are those of the shipped network. Standstill counts
+from the fault, or from when what was missing had become stale. From zero speed on the arm had to stay at rest: for two
+seconds, and on until every process that had ended ran again, links were back, what was broken was mended and the arm
+would have followed twists. Standstill is seen by the cell's node relative to the mug: not when that node is killed,
+too, and not with the mug on the fingers.
 
 | fault | zero speed after | counted from | limit | standstill | limit |
 |---|---|---|---|---|---|

@@ -17,7 +17,10 @@ import torch
 from kovis_ros.method import checkpoint, pictures, schedule, train
 from kovis_ros.method.config import LossConfig
 from kovis_ros.method.dataset import Cache, build_cache
+from kovis_ros.method.keypoints import gaussian_maps
+from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
+from kovis_ros.method.pruning import kept, pruned
 from kovis_ros.method.train import TrainError
 
 KILLED = """
@@ -232,6 +235,25 @@ def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_pat
     other = dataclasses.replace(frozen, model=dataclasses.replace(frozen.model, keypoints=5))
     with pytest.raises(TrainError, match="networks of other sizes: give one"):
         run(cache, tmp_path / "other", task=other, start=start)
+
+
+def test_a_run_can_start_from_a_checkpoint_with_more_keypoints(finished: Path, tmp_path: Path) -> None:
+    """Those that are kept, the first of the target's and of the tool's, are found where they were; nothing is random."""
+    start = finished / "last.safetensors"
+    more = checkpoint.load(start).network.eval()
+    task = small.task()
+    task = dataclasses.replace(task, model=dataclasses.replace(task.model, keypoints=3))
+    fewer = Network(task)
+    state = pruned(more.state_dict(), 4, 3)
+    fewer.load_state_dict(state)
+    images = torch.randn(2, 2, 64, 64)
+    assert torch.allclose(fewer.eval().find(images), more.find(images)[:, :, [0, 1, 2]], atol=1e-5)
+    assert kept(16, 10) == [0, 1, 2, 3, 4, 8, 9, 10, 11, 12] and kept(4, 3) == [0, 1, 2]
+    points = more.find(images)
+    points[:, :, 3] = 0.0
+    maps = gaussian_maps(points.flatten(0, 1), more.map_size, 2.5)  # a keypoint without confidence has an empty map
+    for theirs, ours in zip(more.decoder(maps), fewer.decoder(maps[:, :3]), strict=True):
+        assert torch.allclose(theirs, ours, atol=1e-5)
 
 
 def test_schedules() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import dataclasses
 import math
 import os
 import time
@@ -24,6 +25,7 @@ from kovis_ros.method.finish import finish
 from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
+from kovis_ros.method.pruning import pruned
 from kovis_ros.method.validation import clean_batch, validate
 
 SAVE_EVERY = 100  # steps between states that a killed run resumes from
@@ -265,13 +267,22 @@ class Run:
     def start_from(self, path: Path) -> None:
         """Take the weights of a checkpoint with networks of the same sizes, but none of its figures.
 
-        Of another task, or other axes, the servo is left out: its axes and landmarks mean something else there.
+        It may have more keypoints: the task's are cut out of them (see ``pruning``). Of another task, or other axes,
+        the servo is left out: its axes and landmarks mean something else there.
         """
         found = checkpoint.load(path)
-        if found.task.model != self.task.model or type(found.network) is not type(self.network):
-            raise TrainError(f"checkpoint {path} has networks of other sizes: give one of the same model settings")
+        had, wanted = found.task.model.keypoints, self.task.model.keypoints
+        alike = dataclasses.replace(found.task.model, keypoints=wanted) == self.task.model
+        if not alike or had < wanted or type(found.network) is not type(self.network):
+            raise TrainError(
+                f"checkpoint {path} has networks of other sizes: give one of the same model settings, "
+                "or with more keypoints"
+            )
+        state = found.network.state_dict()
+        if had > wanted:
+            state = pruned(state, had, wanted)
         own = ("depth_mean", "depth_deviation", *(() if same_servo(found.task, self.task) else ("servo.",)))
-        weights = {name: value for name, value in found.network.state_dict().items() if not name.startswith(own)}
+        weights = {name: value for name, value in state.items() if not name.startswith(own)}
         self.network.load_state_dict(weights, strict=False)
         self.average.load_state_dict(weights, strict=False)
 
