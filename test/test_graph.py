@@ -171,6 +171,8 @@ def test_a_process_that_dies_at_start_is_one_clear_end(tmp_path, ros_domain):
     [
         (["make_tea"], "task 'make_tea' is unknown: choose from"),
         (["pick_mug", "robot:=ur5"], "robot:=ur5 needs robot_ip:="),
+        (["pick_mug", "part:=camera"], "leave it out, or use ros2 launch kovis_ros camera.launch.py"),
+        (["pick_mug", "--trials", "2", "tsak:=x"], "launch argument 'tsak' is unknown"),
         (["pick_mug", "five"], "argument 'five' is unknown: give NAME:=VALUE"),
         (["pick_mug", "tsak:=x"], "launch argument 'tsak' is unknown"),
         (["pick_mug", "--trials", "-2"], "give 0 or more"),

@@ -238,7 +238,7 @@ def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_pat
 
 
 def test_a_run_can_start_from_a_checkpoint_with_more_keypoints(finished: Path, tmp_path: Path) -> None:
-    """Those that are kept, the first of the target's and of the tool's, are found where they were; nothing is random."""
+    """Those that are kept, the first of the target's and of the tool's, are found where they were."""
     start = finished / "last.safetensors"
     more = checkpoint.load(start).network.eval()
     task = small.task()

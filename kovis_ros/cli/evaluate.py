@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from functools import partial
 from typing import Any
 
@@ -84,7 +85,7 @@ def report(summary: dict[str, Any]) -> str:
     low, high = (100.0 * value for value in summary["wilson95"])
     position, rotation = summary["position_error_m"], summary["rotation_error_rad"]
     tilt, steps, time = summary["tilt_rad"], summary["steps"], summary["time_s"]
-    degrees, percent = 57.29577951308232, 100.0 * summary["success_rate"]
+    percent = 100.0 * summary["success_rate"]
     failed = [f"seed {trial['seed']:<10}    {trial['cause']}" for trial in summary["failed"]]
     return "\n".join(
         [
@@ -93,9 +94,9 @@ def report(summary: dict[str, Any]) -> str:
             f"false convergence  {100 * summary['false_converged_rate']:.1f} %",
             f"touched too early  {100 * summary['touched_rate']:.1f} %",
             f"position error     median {1e3 * position['median']:.2f} mm, p90 {1e3 * position['p90']:.2f} mm",
-            f"rotation error     median {degrees * rotation['median']:.2f} deg, "
-            f"p90 {degrees * rotation['p90']:.2f} deg",
-            f"tilt               median {degrees * tilt['median']:.2f} deg (axes that are not commanded)",
+            f"rotation error     median {math.degrees(rotation['median']):.2f} deg, "
+            f"p90 {math.degrees(rotation['p90']):.2f} deg",
+            f"tilt               median {math.degrees(tilt['median']):.2f} deg (axes that are not commanded)",
             f"steps              median {steps['median']:.0f}, p90 {steps['p90']:.0f}",
             f"time               median {time['median']:.1f} s, p90 {time['p90']:.1f} s",
             *failed,

@@ -126,7 +126,7 @@ def arguments(module: ModuleType, words: Sequence[str]) -> argparse.Namespace:
     )
     module.add_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as one JSON object")
-    args = parser.parse_args(list(words[1:]))
+    args = parser.parse_intermixed_args(list(words[1:]))  # NAME:=VALUE may come after options, too
     args.typed = shlex.join(["kovis", *words])  # what a result says it was made by
     if args.json is not None and not args.json.resolve().parent.is_dir():
         parser.error(f"--json {args.json}: folder {args.json.resolve().parent} does not exist")

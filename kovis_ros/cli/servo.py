@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 READY_S = 90.0
 PICTURED = 5  # trials with pictures
 OPTIONS = ("trials", "seed")  # arguments of launch files that are options here
-PARTS = {"sim": "ros2 launch kovis_ros sim.launch.py", "record": "kovis record"}  # who starts them
+PARTS = {  # who starts them
+    "sim": "ros2 launch kovis_ros sim.launch.py",
+    "camera": "ros2 launch kovis_ros camera.launch.py",
+    "record": "kovis record",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +98,7 @@ def refuse(args: argparse.Namespace, name: str, value: str) -> None:
     if name in OPTIONS:
         remedy = f"give --{name} {value}" if hasattr(args, name) else "leave it out"
         raise ConfigError(f"{word} is for launch files: {remedy}")
-    if name == "part" and value in ("sim", "record"):
+    if name == "part" and value in PARTS:
         raise ConfigError(f"{word} is for launch files, here the whole graph runs: leave it out, or use {PARTS[value]}")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from kovis_ros.method.metrics import difference
-from kovis_ros.report import paper, success, targets
+from kovis_ros.report import paper, success
 from kovis_ros.report.results import Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, percent, select
 
@@ -48,10 +49,8 @@ def row(lines: Sequence[Record], trained: str, task: str) -> list[str]:
         return [*head, *[MISSING] * 4]
     found = own[0]
     shares = [percent(found["aligned_rate"], 1), percent(found["false_converged_rate"], 1)]
-    position_mm, rotation_deg = (
-        1e3 * found["position_error_median_m"],
-        targets.DEGREES * found["rotation_error_median_rad"],
-    )
+    position_mm = 1e3 * found["position_error_median_m"]
+    rotation_deg = math.degrees(found["rotation_error_median_rad"])
     return [*head, success.shown(found), *shares, f"{position_mm:.2f} mm, {rotation_deg:.2f} deg"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def row(lines: Sequence[Record], task: str) -> list[str]:
         return [paper.title(task), "", "", *rates, beside, *[MISSING] * 4]
     found = own[0]
     position_mm = 1e3 * found["position_error_median_m"]
-    rotation_deg, tilt_deg = (targets.DEGREES * found[f"{name}_median_rad"] for name in ("rotation_error", "tilt"))
+    rotation_deg, tilt_deg = (math.degrees(found[f"{name}_median_rad"]) for name in ("rotation_error", "tilt"))
     errors = [f"{position_mm:.2f} mm, {rotation_deg:.2f} deg", f"{tilt_deg:.2f} deg"]
     shares = [percent(found["aligned_rate"], 1), percent(found["false_converged_rate"], 1)]
     networks = [str(found["keypoints"]), percent(float(found["adex"]))]

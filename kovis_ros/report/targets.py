@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from kovis_ros.report import paper
@@ -9,7 +10,6 @@ from kovis_ros.report.results import shipped
 from kovis_ros.report.success import STUDIES
 from kovis_ros.report.tables import DOES_NOT_APPLY, MISSING, Record, Table, marked, percent, select
 
-DEGREES = 57.29577951308232
 TRIALS, SUCCESS, WILSON_LOW, FALSE_CONVERGED = 400, 0.97, 0.95, 0.01
 POSITION_MM, ROTATION_DEG = (1.0, 1.5), (0.7, 1.0)  # what is aimed at, and what must be
 
@@ -52,7 +52,7 @@ def rotation(line: Record) -> str:
     """Median angle likewise; not where no rotation is commanded."""
     if "r" not in line.get("axes", "r"):
         return DOES_NOT_APPLY
-    error_deg = DEGREES * line["rotation_error_median_rad"]
+    error_deg = math.degrees(line["rotation_error_median_rad"])
     return f"{error_deg:.2f} deg: {aimed(error_deg, ROTATION_DEG)}"
 
 
