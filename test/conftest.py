@@ -48,6 +48,23 @@ def ros_node(ros_context: object) -> Iterator[object]:
     node.destroy_node()
 
 
+@pytest.fixture(scope="module")
+def running_arm() -> Iterator[object]:
+    """The arm node on a simulated controller, for a whole module."""
+    from arm_rig import Arm
+
+    running = Arm()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def arm(running_arm: object) -> object:
+    """The same, as it was at the start."""
+    running_arm.restore()  # type: ignore[attr-defined]
+    return running_arm
+
+
 @pytest.fixture
 def bag(tmp_path: Path) -> Path:
     """A finished bag of three shards, 18 samples."""
