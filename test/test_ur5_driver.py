@@ -287,6 +287,7 @@ def test_recovery_does_not_carry_out_the_old_command(cell):
     np.testing.assert_allclose(after, before, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [{"do": "drop", "seconds": None}, {"do": "freeze", "seconds": 20.0}])
 def test_a_lost_link_is_an_error_within_the_timeout(fault):
     pytest.importorskip("rtde_control", reason="ur_rtde is not installed")

@@ -87,6 +87,7 @@ def test_emergency_stop_is_reported(arm):
     arm.until(lambda: arm.ready, 10.0)
 
 
+@pytest.mark.slow
 def test_killed_node_is_stopped_by_the_controllers_watchdog(arm):
     arm.begin_moving()
     moment = time.monotonic()
@@ -95,6 +96,7 @@ def test_killed_node_is_stopped_by_the_controllers_watchdog(arm):
     arm.node.wait()
 
 
+@pytest.mark.slow
 def test_signals_leave_the_arm_standing(arm):
     for number in (signal.SIGINT, signal.SIGTERM):
         if arm.node.poll() is not None:
@@ -108,6 +110,7 @@ def test_signals_leave_the_arm_standing(arm):
         assert arm.cell.state()["runtime"] == "STOPPED"  # the control program is gone, not just quiet
 
 
+@pytest.mark.slow
 def test_a_lost_link_ends_the_node_and_the_arm_stands(arm):
     arm.begin_moving()
     moment = time.monotonic()
@@ -118,6 +121,7 @@ def test_a_lost_link_ends_the_node_and_the_arm_stands(arm):
     assert arm.cell.stopped_after(moment) < AFTER_KILL_S
 
 
+@pytest.mark.slow
 def test_a_frozen_controller_ends_the_node_and_wakes_up_standing(arm):
     arm.begin_moving()
     before = arm.cell.shared.read_arm()
