@@ -77,7 +77,7 @@ class FaultTrials(TrialClient):
 
     def offer(self, goal: Servo.Goal) -> ClientGoalHandle:
         """Handle of a goal that the servo may reject."""
-        return self._answer(self.servo.send_goal_async(goal), "servo")
+        return self._ask(lambda: self.servo.send_goal_async(goal), "servo")
 
     def result(self, handle: ClientGoalHandle, timeout_s: float = 15.0) -> Servo.Result:
         """Result of a goal; TrialError when there is none in time."""

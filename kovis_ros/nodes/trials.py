@@ -24,6 +24,7 @@ from kovis_ros.nodes import spin
 
 GRAPH_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 15.0
+ASK_AGAIN_S = 2.0  # a server answers within milliseconds, or never got the request
 SLACK_S = 40.0  # beyond the servo's own limit: completion motion and hold
 
 
@@ -149,7 +150,7 @@ class TrialClient(Node):
         self.begun, self.at_convergence = None, None
         self.history, self.frames, self.moving = [], [], False
         self.arm_ready = False  # what it said last may be of a node that has ended since
-        answer = self._answer(self.reset.call_async(SimReset.Request(seed=seed)), "sim/reset")
+        answer = self._ask(lambda: self.reset.call_async(SimReset.Request(seed=seed)), "sim/reset")
         if not answer.success:
             raise TrialError(f"trial with seed {seed} cannot start: {answer.message}")
         self.trial = None
@@ -163,7 +164,7 @@ class TrialClient(Node):
         """An accepted goal; TrialError if the servo rejects it."""
         goal = Servo.Goal(task=self.task.name, complete=complete and bool(self.task.completion))
         self.begun = time.monotonic()
-        handle = self._answer(self.servo.send_goal_async(goal), "servo")
+        handle = self._ask(lambda: self.servo.send_goal_async(goal), "servo")
         if not handle.accepted:
             raise TrialError("the servo rejected the goal: another client is using it")
         return handle
@@ -178,6 +179,19 @@ class TrialClient(Node):
             arrived is not None, bool(trial.completed), result.error_msg, int(result.images),
             tuple(self.history), tuple(self.frames),
         )  # fmt: skip
+
+    def _ask(self, send: Callable[[], Any], what: str) -> Any:
+        """Answer to a request, sent again while there is none.
+
+        A killed server seems to be there until DDS gives it up; what is sent before its successor is found, is lost.
+        """
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while time.monotonic() < deadline:
+            future = send()
+            self._until(future.done, ASK_AGAIN_S)
+            if future.done():
+                return future.result()
+        raise TrialError(f"no answer of {what} in {ANSWER_TIMEOUT_S:.0f} s")
 
     def _answer(self, future: Any, what: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
         self._until(future.done, timeout_s, f"answer of {what} in {timeout_s:.0f} s")
