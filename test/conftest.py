@@ -49,6 +49,26 @@ def ros_node(ros_context: object) -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
+def cell() -> Iterator[object]:
+    """A simulated UR controller in its own process, for a whole module."""
+    from ur_cell import Cell
+
+    with Cell("--unlock-after", "0.3") as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(cell: object) -> Iterator[object]:
+    """The same, as it was at its start; clients of the test do not outlive it."""
+    from ur_cell import Client
+
+    cell.restore()  # type: ignore[attr-defined]
+    yield cell
+    for client in list(Client.running):
+        client.kill()
+
+
+@pytest.fixture(scope="module")
 def running_arm() -> Iterator[object]:
     """The arm node on a simulated controller, for a whole module."""
     from arm_rig import Arm

@@ -96,6 +96,18 @@ class Cell(SideChannel):
         assert ready.startswith("ready"), ready + self.process.stdout.read()
         self.shared = SharedState.attach(self.name)
 
+    def restore(self) -> None:
+        """Everything as it was at the start."""
+        self.shared.report(0.0)
+        if self.state()["safety_mode"] == "PROTECTIVE_STOP":
+            time.sleep(0.4)
+            self.fault("unlock")
+        self.fault("release")
+        self.fault("power", value="on")
+        self.fault("slider", value=1.0)
+        self.fault("pendant_stop")
+        self.shared.reset(HOME, 0.085)
+
     def __enter__(self) -> Cell:
         return self
 
