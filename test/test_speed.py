@@ -55,7 +55,7 @@ def test_networks_of_the_papers_sizes_train_and_serve(tmp_path: Path) -> None:
     assert found.left.shape == (4, 3)
     with pytest.raises(TrainError, match="network PaperSized -> None"):
         train.train(theirs, cache, tmp_path / "theirs", "cpu", **settings)
-    with pytest.raises(TrainError, match="networks of other sizes"):
+    with pytest.raises(checkpoint.CheckpointError, match="networks of other sizes"):
         Run.start_from(SimpleNamespace(task=ours, network=Network(ours)), best)
 
 

@@ -15,13 +15,14 @@ import synthetic
 import torch
 
 from kovis_ros.method import checkpoint, pictures, schedule, train
+from kovis_ros.method.checkpoint import CheckpointError
 from kovis_ros.method.config import LossConfig
 from kovis_ros.method.dataset import Cache, build_cache
 from kovis_ros.method.keypoints import gaussian_maps
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.method.pruning import kept, pruned
 from kovis_ros.method.train import TrainError
+from kovis_ros.method.warm_start import kept, pruned
 
 KILLED = """
 import os, sys
@@ -233,7 +234,7 @@ def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_pat
     own = [name for name in before if name.startswith("servo.") and name.endswith("weight")]
     assert own and not any(torch.equal(after[name], before[name]) for name in own)
     other = dataclasses.replace(frozen, model=dataclasses.replace(frozen.model, keypoints=5))
-    with pytest.raises(TrainError, match="networks of other sizes: give one"):
+    with pytest.raises(CheckpointError, match="networks of other sizes: give one"):
         run(cache, tmp_path / "other", task=other, start=start)
 
 

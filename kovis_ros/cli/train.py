@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from kovis_ros.method.networks import Network
     from kovis_ros.method.networks.paper import PaperSized, sized
     from kovis_ros.method.train import pick_device, train
-    from kovis_ros.method.training_run import same_servo
+    from kovis_ros.method.warm_start import same_servo
 
     cli.at_least(1, epochs=args.epochs, threads=args.threads)
     cli.at_least(0, trials=args.trials, seed=args.seed)

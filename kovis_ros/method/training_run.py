@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import dataclasses
 import math
 import os
 import time
@@ -17,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kovis_ros.method import checkpoint, losses, pictures, schedule
+from kovis_ros.method import checkpoint, losses, pictures, schedule, warm_start
 from kovis_ros.method.augment import Augmenter, Raw
 from kovis_ros.method.config import Task
 from kovis_ros.method.dataset import Cache, Labels
@@ -25,7 +24,6 @@ from kovis_ros.method.finish import finish
 from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.method.pruning import pruned
 from kovis_ros.method.validation import clean_batch, validate
 
 SAVE_EVERY = 100  # steps between states that a killed run resumes from
@@ -265,26 +263,10 @@ class Run:
         os.replace(part, self.out / "state.pt")
 
     def start_from(self, path: Path) -> None:
-        """Take the weights of a checkpoint with networks of the same sizes, but none of its figures.
-
-        It may have more keypoints: the task's are cut out of them (see ``pruning``). Of another task, or other axes,
-        the servo is left out: its axes and landmarks mean something else there.
-        """
-        found = checkpoint.load(path)
-        had, wanted = found.task.model.keypoints, self.task.model.keypoints
-        alike = dataclasses.replace(found.task.model, keypoints=wanted) == self.task.model
-        if not alike or had < wanted or type(found.network) is not type(self.network):
-            raise TrainError(
-                f"checkpoint {path} has networks of other sizes: give one of the same model settings, "
-                "or with more keypoints"
-            )
-        state = found.network.state_dict()
-        if had > wanted:
-            state = pruned(state, had, wanted)
-        own = ("depth_mean", "depth_deviation", *(() if same_servo(found.task, self.task) else ("servo.",)))
-        weights = {name: value for name, value in state.items() if not name.startswith(own)}
-        self.network.load_state_dict(weights, strict=False)
-        self.average.load_state_dict(weights, strict=False)
+        """Begin with the weights of a checkpoint, as far as they mean the same here."""
+        taken = warm_start.weights(path, self.task, type(self.network))
+        self.network.load_state_dict(taken, strict=False)
+        self.average.load_state_dict(taken, strict=False)
 
     def resume(self) -> None:
         """Go on where the state in ``out`` stopped."""
@@ -295,11 +277,6 @@ class Run:
         self.step, self.best = state["step"], state["best"]
         self.history, self.sums = state["history"], state["sums"]
         self.spent_s = state.get("elapsed_s", math.nan)
-
-
-def same_servo(one: Task, other: Task) -> bool:
-    """Whether the servo of one task means the same in the other; ``Run.start_from`` keeps it then."""
-    return one.name == other.name and one.axes == other.axes
 
 
 def merit(position_m: float, rotation_rad: float) -> float:
