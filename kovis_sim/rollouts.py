@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import lru_cache
-from multiprocessing import get_context, parent_process
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -19,6 +16,7 @@ from kovis_ros import __version__, bags
 from kovis_ros.method import disk, geometry, kinematics, motion
 from kovis_ros.method.config import Task, from_dict, to_dict
 from kovis_ros.method.parsing import ConfigWarning
+from kovis_sim import workers as processes
 from kovis_sim.scene import Scene
 
 Array = NDArray[np.float64]
@@ -100,15 +98,10 @@ def record(
     bags.begin(out, recording)
     if progress:
         progress(done, rollouts)
-    pool = ProcessPoolExecutor(workers or os.cpu_count() or 1, mp_context=get_context("spawn"))
-    try:
-        jobs = [pool.submit(_shard, to_dict(task), seed, bags.shard_path(out, n), r) for n, r in missing.items()]
-        for job in as_completed(jobs):
-            done += job.result()
-            if progress:
-                progress(done, rollouts)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for recorded in processes.made(partial(_shard, to_dict(task), seed, out, missing), list(missing), workers):
+        done += recorded
+        if progress:
+            progress(done, rollouts)
     bags.finish(out, recording)
     return rollouts * task.rollout.steps
 
@@ -137,27 +130,17 @@ def check_disk(out: Path, samples: int) -> None:
         )
 
 
-def _shard(task: dict[str, object], seed: int, path: Path, indices: range) -> int:
-    """One worker's job: the roll-outs of one shard."""
+def _shard(task: dict[str, object], seed: int, out: Path, missing: dict[int, range], number: int) -> int:
+    """One worker's job: the roll-outs of one shard; their number."""
     scene = _scene(yaml.safe_dump(task))
-    bags.write_shard(path, _samples(scene, seed, indices), scene.task.axes)
-    return len(indices)
-
-
-def _samples(scene: Scene, seed: int, indices: range) -> Iterator[bags.Sample]:
-    """The samples of roll-outs in order; a worker whose parent was killed ends here."""
-    parent = parent_process()
-    for index in indices:
-        if parent is not None and not parent.is_alive():
-            raise SystemExit(1)
-        yield from rollout(scene, seed, index)
+    samples = chain.from_iterable(rollout(scene, seed, index) for index in missing[number])
+    bags.write_shard(bags.shard_path(out, number), samples, scene.task.axes)
+    return len(missing[number])
 
 
 @lru_cache(maxsize=1)
 def _scene(task: str) -> Scene:
     """The worker's scene, set up once."""
-    cv2.setNumThreads(1)
-    os.nice(5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConfigWarning)  # whoever read the settings was told
         known = from_dict(yaml.safe_load(task))

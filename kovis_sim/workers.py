@@ -12,6 +12,7 @@ from typing import TypeVar
 import cv2
 
 Result = TypeVar("Result")
+NICE = 5  # hours of work must not get in the way of who sits at the machine
 
 
 def made(job: Callable[[int], Result], indices: Sequence[int], workers: int) -> Iterator[Result]:
@@ -33,8 +34,9 @@ def made(job: Callable[[int], Result], indices: Sequence[int], workers: int) -> 
 
 
 def _begin() -> None:
-    """One thread a worker; a worker ends when its parent has been killed."""
+    """One thread a worker, behind everything else; it ends when its parent has been killed."""
     cv2.setNumThreads(1)
+    os.nice(NICE)
     parent = parent_process()
 
     def follow() -> None:
