@@ -110,7 +110,7 @@ def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
 ) -> None:
     """18 samples of 90.2 kB."""
     pytest.importorskip("rosbags")
-    from test_bags import make_bag
+    from made_bag import make_bag
 
     monkeypatch.chdir(tmp_path)
     make_bag(Path("bag"))
