@@ -237,6 +237,7 @@ def test_a_second_driver_is_told_who_holds_the_registers(cell):
     client.kill()
 
 
+@pytest.mark.slow
 def test_watchdog_is_armed_and_armed_again_after_an_upload(cell):
     code = """
         arm = Ur5(Ur5Settings(ip, watchdog_hz=5.0)); arm.connect(); say(str(arm.version)); time.sleep(0.4)
