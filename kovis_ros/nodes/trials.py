@@ -193,7 +193,7 @@ class TrialClient(Node):
                 return future.result()
         raise TrialError(f"no answer of {what} in {ANSWER_TIMEOUT_S:.0f} s")
 
-    def _answer(self, future: Any, what: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
+    def _answer(self, future: Any, what: str, timeout_s: float) -> Any:
         self._until(future.done, timeout_s, f"answer of {what} in {timeout_s:.0f} s")
         return future.result()
 
