@@ -7,7 +7,9 @@ Convention: Mitsuba's camera looks along z with x to the left and y up, the opti
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from ctypes.util import find_library
 from typing import Any
 
 import numpy as np
@@ -25,17 +27,30 @@ Camera = tuple[Array, Array, int]  # world_T_camera (4, 4) optical, K (3, 3), si
 BOUNCES = 4
 MEAN_GREY = 96.0  # both imagers of a camera share one exposure
 TURNED = np.diag([-1.0, -1.0, 1.0, 1.0])
+LLVM = range(21, 15, -1)  # 14 and 15 end the process where there is AVX512: "cannot select"
 
 
 def engine() -> Any:
-    """Mitsuba's scalar variant on one thread: evaluation has a process a core. ModuleNotFoundError without it."""
+    """Mitsuba on one thread: evaluation has a process a core. ModuleNotFoundError without it.
+
+    Its vectorised variant where LLVM is there, else the scalar one: a pair of 36 paths a pixel in 0.65 s, or in 1.8 s.
+    """
     import mitsuba
     from drjit import set_thread_count
 
-    mitsuba.set_variant("scalar_rgb")
+    mitsuba.set_variant("llvm_ad_rgb" if compiler() else "scalar_rgb")
     mitsuba.set_log_level(mitsuba.LogLevel.Error)
     set_thread_count(1)
     return mitsuba
+
+
+def compiler() -> str | None:
+    """LLVM's library, the newest that can be used or the one that the environment names; Mitsuba is told of it."""
+    newest = filter(None, (find_library(f"LLVM-{version}") for version in LLVM))
+    library = os.environ.get("DRJIT_LIBLLVM_PATH") or next(newest, None)
+    if library:
+        os.environ["DRJIT_LIBLLVM_PATH"] = library
+    return library
 
 
 class PathTracer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from kovis_ros.method import geometry  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.method.images import intrinsics  # noqa: E402
 from kovis_ros.method.motion import Motion  # noqa: E402
-from kovis_sim import materials  # noqa: E402
+from kovis_sim import materials, path_tracer  # noqa: E402
 from kovis_sim.evaluate import evaluate  # noqa: E402
 from kovis_sim.landmarks import unproject  # noqa: E402
 from kovis_sim.opengl import FAR_M  # noqa: E402
@@ -167,3 +168,15 @@ def test_the_closed_loop_runs_on_traced_images() -> None:
     assert traced.start_m == drawn.start_m and traced.steps == drawn.steps
     first, other = Still.seen[0], Still.seen[traced.steps]
     assert np.abs(first.astype(float) - other).mean() > 5.0
+
+
+@pytest.mark.parametrize(("there", "taken"), [((14, 15, 18, 19), "libLLVM-19"), ((15,), None), ((), None)])
+def test_only_an_llvm_that_survives_avx512_is_taken(
+    monkeypatch: pytest.MonkeyPatch, there: tuple[int, ...], taken: str | None
+) -> None:
+    names = {f"LLVM-{version}": f"libLLVM-{version}" for version in there}
+    environment: dict[str, str] = {}
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(path_tracer, "find_library", names.get)
+    assert path_tracer.compiler() == taken
+    assert environment.get("DRJIT_LIBLLVM_PATH") == taken
