@@ -14,6 +14,8 @@ from kovis_sim.closed_loop import Policy, Trial, run_trial
 from kovis_sim.path_tracer import PathTracer
 from kovis_sim.scene import Scene
 
+WITHIN_M = (0.001, 0.002, 0.004)
+
 
 def evaluate(
     task: Task,
@@ -60,6 +62,9 @@ def summarise(task: Task, trials: Sequence[Trial]) -> dict[str, Any]:
         "false_converged_rate": sum(t.false_converged for t in trials) / count,
         "touched_rate": sum(t.touched for t in trials) / count,
         "position_error_m": metrics.spread([t.final_m for t in begun]),
+        "within": [
+            [m, share] for m, share in zip(WITHIN_M, metrics.within([t.final_m for t in trials], WITHIN_M), strict=True)
+        ],
         "rotation_error_rad": metrics.spread([t.final_rad for t in begun]),
         "tilt_rad": metrics.spread([t.tilt_rad for t in begun]),
         "steps": metrics.spread([t.steps for t in begun]),

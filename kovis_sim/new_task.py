@@ -105,7 +105,7 @@ def _insertion(top: float, mesh: trimesh.Trimesh, depth: float) -> dict[str, Any
                 "settle_s": 0.5,
             }
         ],
-        "success": {"kind": "seat", "rim_m": round(top, 5), "distance_m": depth, "position_m": 0.002, "force_n": 100.0},
+        "success": {"kind": "seat", "rim_m": round(top, 5), "distance_m": depth, "force_n": 100.0},
     }
 
 

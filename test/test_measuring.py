@@ -192,7 +192,8 @@ def test_a_trial_without_a_start_has_failed_and_has_no_error(nowhere: Nowhere) -
     found = summarise(nowhere.task, [good, lost])
     assert found["success_rate"] == 0.5 and found["position_error_m"]["median"] == 0.001
     assert found["no_start"] == 1 and found["failed"] == [{"seed": 7, "cause": lost.failed}]
-    assert lost.failed in evaluate_command.report(found)
+    assert found["within"] == [[0.001, 0.5], [0.002, 0.5], [0.004, 0.5]]
+    assert lost.failed in (told := evaluate_command.report(found)) and "within             1 mm 50.0 %, 2 mm" in told
 
 
 def test_a_curve_counts_trials_without_a_start_apart() -> None:

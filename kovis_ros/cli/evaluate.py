@@ -94,6 +94,7 @@ def report(summary: dict[str, Any]) -> str:
             f"false convergence  {100 * summary['false_converged_rate']:.1f} %",
             f"touched too early  {100 * summary['touched_rate']:.1f} %",
             f"position error     median {1e3 * position['median']:.2f} mm, p90 {1e3 * position['p90']:.2f} mm",
+            f"within             {', '.join(f'{1e3 * m:g} mm {100 * share:.1f} %' for m, share in summary['within'])}",
             f"rotation error     median {math.degrees(rotation['median']):.2f} deg, "
             f"p90 {math.degrees(rotation['p90']):.2f} deg",
             f"tilt               median {math.degrees(tilt['median']):.2f} deg (axes that are not commanded)",

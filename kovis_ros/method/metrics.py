@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,12 @@ def spread(values: ArrayLike) -> dict[str, float]:
     if not array.size:
         return {"median": float("nan"), "p90": float("nan")}
     return {"median": float(np.median(array)), "p90": float(np.percentile(array, 90))}
+
+
+def within(values: ArrayLike, limits: Sequence[float]) -> list[float]:
+    """Share of the values that are at most each limit; NaN is beyond all of them."""
+    array = np.asarray(values, float)
+    return [float(np.mean(array <= limit)) if array.size else 0.0 for limit in limits]
 
 
 class Health(NamedTuple):

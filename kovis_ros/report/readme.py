@@ -49,7 +49,7 @@ def block(results: Results) -> str:
 
 def servos(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
     """The shipped servos: one row a task."""
-    header = ["shipped servo", "K", "Adex", "task success", "path-traced", "paper, real", "aligned"]
+    header = ["shipped servo", "K", "Adex", "task success", "path-traced", "paper, real", "aligned", "within 2 mm"]
     title = "Closed loop, unseen seeds and looks, mount wrong by up to 10 mm and 5 deg"
     return Table(title, [*header, "false convergence", "median error", "tilt"], [row(lines, task) for task in tasks])
 
@@ -61,11 +61,11 @@ def row(lines: Sequence[Record], task: str) -> list[str]:
     beside = f"{percent(rate)} of {paper.SUCCESS_RUNS}"
     own = select(lines, servo=servo.name, seen=success.STUDIES["success"])
     if not own:
-        return [paper.title(task), "", "", *rates, beside, *[MISSING] * 4]
+        return [paper.title(task), "", "", *rates, beside, *[MISSING] * 5]
     found = own[0]
     position_mm = 1e3 * found["position_error_median_m"]
     rotation_deg, tilt_deg = (math.degrees(found[f"{name}_median_rad"]) for name in ("rotation_error", "tilt"))
     errors = [f"{position_mm:.2f} mm, {rotation_deg:.2f} deg", f"{tilt_deg:.2f} deg"]
-    shares = [percent(found["aligned_rate"], 1), percent(found["false_converged_rate"], 1)]
+    shares = [percent(found[name], 1) for name in ("aligned_rate", "within_2_mm", "false_converged_rate")]
     networks = [str(found["keypoints"]), percent(float(found["adex"]))]
     return [paper.title(task), *networks, *rates, beside, *shares, *errors]

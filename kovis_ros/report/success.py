@@ -34,6 +34,7 @@ def record(servo: Servo, study: str, found: Record) -> Record:
     line |= {"wilson_low": low, "wilson_high": high, "aligned_rate": found["aligned_rate"]}
     line |= {"false_converged_rate": found["false_converged_rate"]}
     line |= {"position_error_median_m": found["position_error_m"]["median"]}
+    line |= {f"within_{1e3 * limit:g}_mm": share for limit, share in found["within"]}
     line |= {"rotation_error_median_rad": found["rotation_error_rad"]["median"]}
     line |= {"tilt_median_rad": found["tilt_rad"]["median"], "no_start": found["no_start"]}
     printed = paper.SUCCESS.get(servo.task, {}).get(servo.adex, {}).get(servo.keypoints)
