@@ -34,8 +34,11 @@ class Fault(NamedTuple):
 FAULTS = (
     Fault("camera frozen, old stamps", "camera", "frozen_old", "image"),
     Fault("camera frozen, fresh stamps", "camera", "frozen_new", "image"),
+    Fault("camera's left eye frozen", "camera", "left_frozen", "image"),
     Fault("camera images dropped", "camera", "dropped", "image"),
     Fault("camera black", "camera", "black", "image"),
+    Fault("camera's left eye covered", "camera", "left_black", "image"),
+    Fault("camera's right eye covered", "camera", "right_black", "image"),
     Fault("camera left and right swapped", "camera", "swapped", "image"),
     Fault("camera delayed by 500 ms", "camera", "delayed", "image"),
     Fault("camera stamps from the future", "camera", "future", "image"),

@@ -14,12 +14,17 @@ FAULTS = {
     "none": "images as they are",
     "frozen_old": "the last pair again and again, with its stamp",
     "frozen_new": "the last pair again and again, with new stamps",
+    "left_frozen": "the last left image again and again, beside right ones of the moment",
     "dropped": "nothing",
-    "black": "no light, only the noise of the sensor",
+    "black": "no light, only the noise of the sensors",
+    "left_black": "no light in the left eye, only the noise of its sensor",
+    "right_black": "no light in the right eye, only the noise of its sensor",
     "swapped": "left and right the wrong way round",
     "delayed": f"every pair {1e3 * DELAY_S:.0f} ms late, with its true stamp",
     "future": f"stamps {1e3 * AHEAD_S:.0f} ms ahead",
 }
+COVERED = {"black": ("left", "right"), "left_black": ("left",), "right_black": ("right",)}
+BLACK_DN, NOISE_DN = 8.0, 3.0  # level and deviation of the noise of a covered eye: the upper end of the sensor model
 
 
 class Pair(NamedTuple):
@@ -51,13 +56,15 @@ class CameraFaults:
         if self.fault.startswith("frozen") and self._last is not None:
             new = self.fault == "frozen_new"
             return [self._last._replace(stamp_ns=shot.stamp_ns) if new else self._last]
+        if self.fault == "left_frozen" and self._last is not None:
+            return [shot._replace(left=self._last.left)]
         self._last = shot
         if self.fault == "delayed":
             return self._late(shot)
         if self.fault == "dropped":
             return []
-        if self.fault == "black":
-            return [shot._replace(left=self._dark(shot.left), right=self._dark(shot.right))]
+        if self.fault in COVERED:
+            return [shot._replace(**{eye: self._dark(shot.left) for eye in COVERED[self.fault]})]
         if self.fault == "swapped":
             return [shot._replace(left=shot.right, right=shot.left)]
         if self.fault == "future":
@@ -72,4 +79,4 @@ class CameraFaults:
         return due
 
     def _dark(self, image: Image) -> Image:
-        return np.asarray(np.clip(np.rint(self.rng.normal(0.0, 1.0, image.shape)), 0, 255), np.uint8)
+        return np.asarray(np.clip(np.rint(self.rng.normal(BLACK_DN, NOISE_DN, image.shape)), 0, 255), np.uint8)

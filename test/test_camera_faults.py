@@ -42,11 +42,20 @@ def test_dropped_black_swapped_and_future(camera, rng):
     assert sent == [[], [], []]
     _, _, sent = broken(CameraFaults(rng), rng, "black")
     darkest = [pair.left for pairs in sent for pair in pairs]
-    assert max(image.max() for image in darkest) < 8 and not np.array_equal(darkest[0], darkest[1])
+    assert max(image.max() for image in darkest) < 30 and not np.array_equal(darkest[0], darkest[1])
     _, shots, sent = broken(CameraFaults(rng), rng, "swapped")
     assert sent[0][0].left is shots[0].right and sent[0][0].right is shots[0].left
     _, shots, sent = broken(CameraFaults(rng), rng, "future")
     assert sent[0][0].stamp_ns - shots[0].stamp_ns == 1_000_000_000
+
+
+@pytest.mark.parametrize(("fault", "eye"), [("left_black", "left"), ("right_black", "right"), ("left_frozen", "left")])
+def test_one_eye_fails_beside_one_that_sees(camera, rng, fault, eye):
+    good, shots, sent = broken(camera, rng, fault)
+    other = {"left": "right", "right": "left"}[eye]
+    for (pair,), each in zip(sent, shots, strict=True):
+        assert getattr(pair, other) is getattr(each, other) and pair.stamp_ns == each.stamp_ns
+        assert getattr(pair, eye).max() < 30 if "black" in fault else pair.left is good.left
 
 
 def test_delayed_pairs_come_half_a_second_late_with_their_own_stamp(camera, rng):

@@ -41,6 +41,18 @@ def test_refused_images() -> None:
         images.check(np.full((64, 64), 3, np.uint8), "left")
 
 
+def test_structure_tells_a_picture_from_noise_and_from_a_glow_on_a_covered_lens(rng: np.random.Generator) -> None:
+    noise = rng.normal(16.0, 3.0, (128, 128))
+    y, x = np.mgrid[:128, :128] / 128.0
+    glow = 120.0 * np.exp(-4.0 * ((x - 0.3) ** 2 + (y - 0.5) ** 2))
+    for covered in (noise, noise + glow, np.full((128, 128), 40.0)):
+        assert images.structure(covered.astype(np.uint8)) < 1.5
+    patches = np.kron(rng.integers(0, 60, (16, 16)), np.ones((8, 8)))
+    large = np.kron(patches, np.ones((4, 4))) + rng.normal(16.0, 3.0, (512, 512))
+    for seen in (patches + noise, large):
+        assert images.structure(seen.astype(np.uint8)) > 2.0 * images.LEAST_STRUCTURE
+
+
 def test_half_size_is_the_mean_of_four_pixels() -> None:
     image = torch.arange(256.0).reshape(16, 16)
     expected = image.reshape(8, 2, 8, 2).mean((1, 3))

@@ -68,8 +68,10 @@ class Camera:
         self.node.create_subscription(Image, "overlay", self.pictures.append, 1)
         self.spin(40)
 
-    def noise(self):
-        return self.rng.integers(0, 256, (SIZE, SIZE), np.uint8)
+    def pair(self):
+        """Left and right image of something patchy, four pixels apart."""
+        left = np.kron(self.rng.integers(0, 256, (SIZE // 8, SIZE // 8), np.uint8), np.ones((8, 8), np.uint8))
+        return left, np.roll(left, -4, axis=1)
 
     def publish(self, left=None, right=None, encoding="mono8", skew_ns=0, infos=True):
         self.stamp += 33_000_000
@@ -78,7 +80,8 @@ class Camera:
             for info, publisher in zip(pair, self.infos, strict=True):
                 publisher.publish(info)
             self.spin(4)
-        for i, image in enumerate((self.noise() if left is None else left, self.noise() if right is None else right)):
+        for i, (image, seen) in enumerate(zip((left, right), self.pair(), strict=True)):
+            image = seen if image is None else image
             message = conversions.array_to_image(image, self.stamp + i * skew_ns, "left_optical")
             message.encoding = encoding
             self.images[i].publish(message)
@@ -116,12 +119,14 @@ def test_bad_pairs_are_counted_by_cause_and_give_nothing(camera):
     assert len(camera.found) == 1
     camera.publish(encoding="bgr8")
     camera.publish(left=np.zeros((SIZE, SIZE), np.uint8))
-    camera.publish(left=camera.noise()[:96], right=camera.noise()[:96])
+    camera.publish(right=camera.rng.normal(8.0, 3.0, (SIZE, SIZE)).astype(np.uint8))
+    camera.publish(*(image[:96] for image in camera.pair()))
     camera.publish(skew_ns=1)
-    same = camera.noise(), camera.noise()
+    same = camera.pair()
     camera.publish(*same)
     camera.publish(*same)
-    expected = {"camera_info missing": 1, "message": 1, "image": 1, "size": 1, "frozen": 1}
+    camera.publish(right=same[1])
+    expected = {"camera_info missing": 1, "message": 1, "dark": 2, "size": 1, "frozen": 2}
     assert camera.keypoint.rejected == expected and len(camera.found) == 2
 
 
@@ -160,6 +165,15 @@ def test_swapped_images_are_noticed_by_their_disparity():
     assert fault_of(StereoKeypoints(near, far, (SIZE, SIZE), crop)) is None
     cause, reason = fault_of(StereoKeypoints(far, near, (SIZE, SIZE), crop))
     assert cause == "swapped" and "left and right are swapped" in reason
+
+
+def test_eyes_that_do_not_see_the_same_are_noticed_by_their_rows():
+    left = np.array([[80.0, 60.0, 0.9], [70.0, 50.0, 0.9], [40.0, 90.0, 0.9]], np.float32)
+    right, crop = left - [20.0, 0.0, 0.0], Crop(-0.5, -0.5, 128.0)
+    right[0, 1] += 40.0  # one keypoint may be wrong
+    assert fault_of(StereoKeypoints(left, right, (SIZE, SIZE), crop)) is None
+    cause, reason = fault_of(StereoKeypoints(left, right + [0.0, 6.0, 0.0], (SIZE, SIZE), crop))
+    assert cause == "unlike" and "0.05 of the view apart in row: one lens is covered" in reason
 
 
 def test_pairing_gives_equal_stamps_once_and_drops_what_is_older():
