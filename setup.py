@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "kovis_ros"
 SHARE = f"share/{PACKAGE}"
+TORCH = ["torch", "safetensors"]  # policy and networks
 SIMULATOR = ["pybullet==3.2.7", "opencv-python-headless<5", "scipy", "trimesh", "manifold3d", "pillow"]
 SIMULATOR += ["scikit-image==0.25.2", "tqdm"]
 BAGS = ["rosbags==0.11.9", "ruamel.yaml.clib"]  # the second only makes YAML ten times faster
@@ -38,11 +39,12 @@ setup(
         *((f"{SHARE}/kovis_msgs/{kind}", sorted(glob(f"kovis_msgs/{kind}/*"))) for kind in ("msg", "srv", "action")),
     ],
     zip_safe=False,
-    install_requires=["setuptools", "numpy<2.3", "pyyaml", "safetensors", "torch"],
+    install_requires=["setuptools", "numpy<2.3", "pyyaml"],
     extras_require={
+        "torch": TORCH,
         "sim": SIMULATOR,
         "bags": BAGS,
-        "train": ["lightning", "matplotlib", "pillow", "tqdm", *BAGS],
+        "train": ["lightning", "matplotlib", "pillow", "tqdm", *BAGS, *TORCH],
         "path": ["mitsuba==3.9.1"],
         "ur": ["ur-rtde==1.6.5"],
         "realsense": ["pyrealsense2==2.59.1.11053"],

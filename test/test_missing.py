@@ -37,7 +37,7 @@ def test_help_needs_none_of_them(package: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("package", "words", "line"),
     [
-        ("torch", ["train", "pick_mug", "--data", "none"], "pip install torch"),
+        ("torch", ["train", "pick_mug", "--data", "none"], "pip install 'kovis_ros[torch]'"),
         ("pybullet", ["record", "pick_mug", "--out", "none"], "pip install 'kovis_ros[sim]'"),
     ],
 )

@@ -50,17 +50,18 @@ assert "pick_mug" in task_names()
 
 
 @pytest.mark.slow
-def test_colcon_builds_and_installs(tmp_path: Path) -> None:
-    """A workspace as a ROS user has it; what is installed is complete and does not look back at the sources."""
-    (tmp_path / "src").mkdir()
-    subprocess.run(["git", "clone", "-q", ROOT, tmp_path / "src" / "kovis"], check=True)
-    colcon("build", "--base-paths", "src/kovis", "src/kovis/kovis_msgs", cwd=tmp_path)
+@pytest.mark.parametrize("words", [[], ["--base-paths", "src/kovis", "src/kovis/kovis_msgs"]], ids=["plain", "named"])
+def test_colcon_builds_and_installs(words: list[str], tmp_path: Path) -> None:
+    """The repository alone, or a workspace; what is installed is complete and does not look back at the sources."""
+    source = tmp_path / "src" / "kovis" if words else tmp_path
+    subprocess.run(["git", "clone", "-q", ROOT, source], check=True)
+    colcon("build", *words, cwd=tmp_path)
     executables = {p.name for p in (tmp_path / "install" / "kovis_ros" / "lib" / "kovis_ros").iterdir()}
     assert executables == {"kovis", "keypoint", "servo", "sim", "stereo_camera", "ur5"}
     shared = tmp_path / "install" / "kovis_ros" / "share" / "kovis_ros"
     for path in [*(ROOT / "config").rglob("*.*"), *(ROOT / "launch").glob("*.launch.py")]:
         assert (shared / path.relative_to(ROOT)).is_file(), path
-    clean = subprocess.check_output(["git", "status", "--short"], cwd=tmp_path / "src" / "kovis", text=True)
+    clean = subprocess.check_output(["git", "status", "--short"], cwd=source, text=True)
     assert clean == ""
     run = f". install/setup.sh && cd / && exec {sys.executable} -c '{CHECK}' {tmp_path}/install"
     environment = dict(os.environ) | {"AMENT_PREFIX_PATH": sys.prefix}

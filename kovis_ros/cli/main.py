@@ -41,10 +41,10 @@ INSTALL = {
     "skimage": "pip install 'kovis_ros[sim]'",
     "rtde_control": "pip install 'kovis_ros[ur]'",
     "rtde_receive": "pip install 'kovis_ros[ur]'",
-    "safetensors": "pip install safetensors",
+    "safetensors": "pip install 'kovis_ros[torch]'",
     "scipy": "pip install 'kovis_ros[sim]'",
     "sensor_msgs": "run `make setup`, or source ROS 2",
-    "torch": "pip install torch",
+    "torch": "pip install 'kovis_ros[torch]'",
     "tqdm": "pip install 'kovis_ros[sim]'",
     "trimesh": "pip install 'kovis_ros[sim]'",
 }

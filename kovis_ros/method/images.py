@@ -58,8 +58,8 @@ def check(image: ArrayLike, name: str) -> NDArray[np.uint8]:
 def structure(image: NDArray[np.uint8]) -> float:
     """How much more than noise an image (H, W) shows: 1 for white noise, also on a glow that a covered lens lets in.
 
-    Bends of the means over blocks, which a smooth glow lacks, against steps from pixel to pixel: for noise of variance s
-    and blocks of b x b pixels E[(m1 - 2 m2 + m3)^2] = 6 s / b^2 and E[(p1 - p2)^2] = 2 s.
+    Bends of the means over blocks, which a smooth glow lacks, against steps from pixel to pixel: for noise of variance
+    s and blocks of b x b pixels E[(m1 - 2 m2 + m3)^2] = 6 s / b^2 and E[(p1 - p2)^2] = 2 s.
     """
     b = max(4, min(image.shape) // 60)
     height, width = (length // b * b for length in image.shape)

@@ -17,7 +17,9 @@ from torch import Generator, Tensor
 from kovis_ros.method.config import SensorConfig
 
 Image = NDArray[np.uint8]
-CORNER_TAN = 0.80  # tangent of the angle to the corner of the trained field of view, 59 deg across
+CORNER_TAN = (
+    0.80  # tangent of the angle to the corner of 59 deg across, a D435's 848x480 cropped: sqrt(2) tan(29.5 deg)
+)
 
 
 class Exposure(NamedTuple):
@@ -64,7 +66,7 @@ def expose(images: Tensor, exposure: Exposure, rng: Generator) -> Tensor:
 def falloff(size: int, corner: Tensor) -> Tensor:
     """Light (..., size, size) relative to the centre: a power of the cosine that is ``corner`` in the corner.
 
-    cos^4 alone would be 0.37 there; shading correction leaves the 0.55 and more of a D435.
+    cos^4 alone would be 0.37 there; shading correction is assumed to leave 0.55 and more.
     """
     place = (2.0 * torch.arange(size, device=corner.device) + 1.0) / size - 1.0
     square = 0.5 * CORNER_TAN**2 * (place.square() + place.square()[:, None])

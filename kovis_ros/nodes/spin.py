@@ -15,7 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 
 EXIT_USAGE = 2
 EXIT_MISSING = 3
-INSTALL = "run `make setup`, or pip install 'kovis_ros[sim,bags,ur,realsense]' beside a sourced ROS 2"
+INSTALL = "run `make setup`, or pip install 'kovis_ros[torch,sim,bags,ur,realsense]' beside a sourced ROS 2"
 LAST_SPINS = 5
 OURS = ("kovis_ros.", "kovis_sim.")
 
