@@ -175,7 +175,9 @@ def test_every_figure_is_stored_with_its_reference_and_the_command_as_typed(tmp_
         assert row["name"] in said
         if None not in (row["value"], row["reference"]):
             assert row["ratio"] == pytest.approx(row["value"] / row["reference"])
-    lines = report_speed.table(Results(tmp_path)).rows
+    results = Results(tmp_path)
+    (lines, missing) = (table.rows for table in report_speed.tables(results))
+    assert missing == [["", "not run", "", "", "", ""]] and report_speed.commands(results) == [found["command"]]
     assert [line[0] for line in lines] == [row["name"] for row in found["rows"]]
     assert ["training in bf16-mixed, samples/s; the paper's sizes in eager fp32", "80", "10", "8.00"] == lines[4][:4]
     assert any(line[1] == "not run" and line[0].startswith("bag to 95 %") for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,13 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 when all bars are met, 1 otherwise."""
+    from kovis_ros.method import processor
+
     if not 2.0 <= args.seconds <= 50.0:
         raise ConfigError(f"--seconds {args.seconds}: give 2 to 50, the controller remembers a minute")
     given, values = simulated(args)
     rows = measure(args, given, values)
     for row in rows:
         print(f"{row.name:<42} {row.value:9.3f}   {row.bar:<22} {row.verdict}")
-    cli.save_json(args.json, {"task": values["task"], "rows": [row._asdict() for row in rows]})
+    figures = {"task": values["task"], "processor": processor.described(os.cpu_count() or 1)}
+    cli.save_json(args.json, {"command": args.typed, **figures, "rows": [row._asdict() for row in rows]})
     return 0 if all(row.met is not False for row in rows) else 1
 
 

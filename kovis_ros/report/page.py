@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kovis_ros.report import anchoring, category, curves, figures, keypoints, paper, speed, success, targets
-from kovis_ros.report.results import STUDIES, Results, Servo, read, shipped
+from kovis_ros.report.results import STUDIES, Results, Servo, shipped
 from kovis_ros.report.tables import MARK, Record, Table, comma_separated, markdown, save
 
 KEYPOINTS = (5, 10, 16)  # of the paper's Table III
@@ -78,7 +78,7 @@ def page(results: Results, lines: dict[str, list[Record]], tasks: Sequence[str])
     parts += ["![Figure 8](figure8.png)"]
     parts += section("Curves", NOTES["curves"], curves.tables(lines["curves"], tasks))
     parts += ["![Curves](curves.png)"] if lines["curves"] else []
-    parts += section("Speed", "", [speed.table(results)])
+    parts += section("Speed", "", speed.tables(results))
     parts += ["## Commands", "\n".join(f"- `{command}`" for command in commands(results, tasks)) or "None was run."]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -100,8 +100,7 @@ def commands(results: Results, tasks: Sequence[str]) -> list[str]:
     """Every command that a stored result names, once."""
     known = ("training", *STUDIES)
     found = [results.command(servo, study) for servo in servos(tasks) for study in known]
-    bench = (read(results.folder / "bench.json") or {}).get("command")
-    return sorted({command for command in [*found, bench] if command})
+    return sorted({command for command in [*found, *speed.commands(results)] if command})
 
 
 def grid(tasks: Sequence[str]) -> list[Servo]:

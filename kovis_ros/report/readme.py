@@ -42,7 +42,7 @@ def block(results: Results) -> str:
         markdown(targets.table(lines, tasks)),
         markdown(success.table(lines, paper.ROWS, KEYPOINTS)),
         *map(markdown, category.tables(category.records(results))),
-        markdown(speed.table(results)),
+        *map(markdown, speed.tables(results)),
     ]
     return "\n".join([*parts, "Commands: " + ", ".join(run) + "."])
 
