@@ -135,7 +135,15 @@ def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
         (["measure", "pick_mug", "--checkpoint", "other.safetensors"], "or try it all the same with --other-task"),
         (
             ["evaluate", "insert_plug", "--checkpoint", "other.safetensors", "--other-task"],
-            "of task 'other', which differs from 'insert_plug' in camera, tcp_offset_m",
+            "of task 'other', which differs from 'insert_plug' (tcp_offset_m 0.16 -> 0.195, camera.eye_m",
+        ),
+        (
+            ["evaluate", "pick_mug", "--checkpoint", "yaw.safetensors", "--trials", "1"],
+            "trained for other settings of 'pick_mug' (axes (",
+        ),
+        (
+            ["measure", "pick_mug", "--checkpoint", "yaw.safetensors", "--trials", "1"],
+            "trained for other settings of 'pick_mug' (axes (",
         ),
         (["record", "pick_mug", "--out", "text.safetensors"], "text.safetensors"),
     ],
@@ -156,6 +164,8 @@ def test_bad_files_are_one_line_exit_1_and_nothing_written(
     Path("text.safetensors").write_text("no weights")
     other = dataclasses.replace(small.task(), name="other")
     checkpoint.save("other.safetensors", other, Network(other))
+    yaw = dataclasses.replace(small.task(), axes=("rz",))
+    checkpoint.save("yaw.safetensors", yaw, Network(yaw))
     before = sorted(tmp_path.rglob("*"))
     assert cli.main(words) == 1
     told = capsys.readouterr().err
