@@ -11,6 +11,7 @@ import pytest
 import small
 
 from kovis_ros.cli import main as cli
+from kovis_ros.method.config import LoopConfig, load_task
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -110,10 +111,10 @@ def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
 ) -> None:
     """18 samples of 90.2 kB."""
     pytest.importorskip("rosbags")
-    from made_bag import make_bag
+    from made_bag import make_bag, recording
 
     monkeypatch.chdir(tmp_path)
-    make_bag(Path("bag"))
+    make_bag(Path("bag"), recording=recording(load_task("pick_mug")))
     usage = argparse.Namespace(free=18 * 90_200 - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert cli.main(["train", "pick_mug", "--data", "bag"]) == 1
@@ -129,6 +130,13 @@ def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
         (["train", "pick_mug", "--data", "none"], "bag none does not exist: record one with"),
         (["train", "pick_mug", "--data", "short"], "short_0000.mcap is truncated or no MCAP"),
         (["train", "pick_mug", "--data", "none", "--start", "text.safetensors"], "text.safetensors is damaged"),
+        (
+            ["train", "pick_mug", "--data", "sloped"],
+            "with other settings (servo.label_slope 100.0 -> 200.0): train with",
+        ),
+        (["train", "pick_mug", "--data", "sparse"], "with other settings (target.mesh '' -> 'mug/mug.obj', "),
+        (["train", "pick_mug", "--data", "spoilt"], "spoilt/metadata.yaml is damaged or not of KOVIS (ParserError"),
+        (["check-data", "spoilt"], "spoilt/metadata.yaml is damaged or not of KOVIS (ParserError"),
         (["evaluate", "pick_mug", "--checkpoint", "text.safetensors"], "text.safetensors is damaged"),
         (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "of task 'other', not 'pick_mug'"),
         (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "or try it all the same with --other-task"),
@@ -152,13 +160,17 @@ def test_bad_files_are_one_line_exit_1_and_nothing_written(
     words: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rosbags")
-    from made_bag import make_bag
+    from made_bag import RECORDING, make_bag, recording
 
     from kovis_ros.method import checkpoint
     from kovis_ros.method.networks import Network
 
     monkeypatch.chdir(tmp_path)
     make_bag(Path("short"))
+    make_bag(Path("sparse"))  # its settings have no goal, mesh or tcp, as in no task
+    sloped = dataclasses.replace(load_task("pick_mug"), servo=LoopConfig(label_slope=100.0))
+    make_bag(Path("sloped"), recording=recording(sloped))
+    make_bag(Path("spoilt"), recording=RECORDING._replace(task_yaml="a: ["))
     shard = Path("short/short_0000.mcap")
     shard.write_bytes(shard.read_bytes()[:-100])
     Path("text.safetensors").write_text("no weights")
