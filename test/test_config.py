@@ -1,6 +1,7 @@
 """Settings: every shipped task loads and round-trips; every mistake is named."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,41 @@ def test_bad_files(tmp_path: Path) -> None:
     broken.write_text("- 1\n")
     with pytest.raises(ConfigError, match="a mapping of settings is needed"):
         load_task(broken)
+
+
+def studies(path: Path) -> object:
+    """Settings of `kovis report`."""
+    pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
+    from kovis_sim.studies.settings import load
+
+    return load(path)
+
+
+@pytest.mark.parametrize("load", [load_task, studies])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("success: {trials: 2}\nname: x\nsuccess: {trials: 3}\n", "key 'success' stands in line 1 and again in line 3"),
+        ("success:\n  trials: 2\n  trials: 2\n", "key 'trials' stands in line 2 and again in line 3: keep one"),
+        ("[" * 3000, "is nested too deeply: settings are"),
+        ("a: " + "{a: " * 3000, "is nested too deeply: settings are"),
+        ("name: 2020-13-45\n", r"is no YAML \(month must be in 1..12.*\): mend it"),
+    ],
+)
+def test_a_file_that_does_not_say_one_thing(
+    load: Callable[[Path], object], text: str, told: str, tmp_path: Path
+) -> None:
+    """Tasks and the settings of studies are read by one loader."""
+    (tmp_path / "odd.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"{tmp_path / 'odd.yaml'}.* {told}") as caught:
+        load(tmp_path / "odd.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_may_override_what_it_merges(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("name: x\ntarget: &t {mass_kg: 0.1}\nheld: {<<: *t, mass_kg: 0.2, grip_m: 0.04}\n")
+    task = load_task(tmp_path / "x.yaml")
+    assert (task.target.mass_kg, task.held.mass_kg, task.held.grip_m) == (0.1, 0.2, 0.04)
 
 
 def test_missing_data_is_named() -> None:
