@@ -119,7 +119,7 @@ def rewritten(path: Path, target: Path, metadata: dict[str, str] | None = None, 
     with safe_open(path, "pt") as file:
         about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     tensors["servo.head.bias"] = tensors["servo.head.bias"] + shift
-    del about["sha256"]  # the golden output must find it alone
+    del about["sha256"], about["task_sha256"]  # what comes after these must find it alone
     save_file(tensors, target, {**about, **(metadata or {})})
     return target
 
@@ -203,6 +203,17 @@ def test_damage_too_small_for_the_golden_output_is_found(path: Path, tmp_path: P
     save_file(tensors, tmp_path / "touched.safetensors", about)
     with pytest.raises(CheckpointError, match="is damaged .its weights have changed.: fetch or train it again"):
         ServoPolicy.load(tmp_path / "touched.safetensors")
+
+
+def test_a_changed_task_is_found(path: Path, tmp_path: Path) -> None:
+    """Shipped files that are older have no hash of it, and load (see the test of shipped weights)."""
+    with safe_open(path, "pt") as file:
+        about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    task = about["task"].replace('"label_slope": 200.0', '"label_slope": 900.0')
+    assert task != about["task"]
+    save_file(tensors, tmp_path / "edited.safetensors", {**about, "task": task})
+    with pytest.raises(CheckpointError, match="edited.safetensors is damaged .its task has changed.: fetch or train"):
+        ServoPolicy.load(tmp_path / "edited.safetensors")
 
 
 def test_a_flipped_byte_is_found(path: Path, tmp_path: Path) -> None:
