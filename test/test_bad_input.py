@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import small
+import yaml
 
 from kovis_ros.cli import main as cli
-from kovis_ros.method.config import LoopConfig, load_task
+from kovis_ros.method.config import LoopConfig, RolloutConfig, load_task, to_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -122,6 +123,27 @@ def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
     assert "cache bag.cache needs 0.0 GB, 0.0 GB are free: make room or give another --cache" in told
     assert len(told.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["bag"]
+
+
+def test_trials_that_cannot_start_are_one_line(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a progress bar before it."""
+    pytest.importorskip("pybullet")
+    capfd.readouterr()  # what PyBullet says when it is imported
+    from kovis_ros.method import checkpoint
+    from kovis_ros.method.networks import Network
+
+    monkeypatch.chdir(tmp_path)
+    far = dataclasses.replace(small.task(), rollout=RolloutConfig(start_distance_m=(2.0, 2.1)))
+    Path("far.yaml").write_text(yaml.safe_dump(to_dict(far)))
+    checkpoint.save("far.safetensors", far, Network(far))
+    words = ["evaluate", "far.yaml", "--checkpoint", "far.safetensors", "--trials", "1", "--workers", "1"]
+    assert cli.main([*words, "--json", "found.json"]) == 1
+    told = capfd.readouterr()
+    line = "no start pose with rollout.start_distance_m [2.0, 2.1] reaches the goal freely: give less"
+    assert line in told.err and len(told.err.splitlines()) == 1 and told.err.startswith("kovis: ") and not told.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["far.safetensors", "far.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     load = partial(ServoPolicy.load, args.checkpoint or task.name)
     policy = load()
     cli.expect(policy, task, args.other_task)
-    with tqdm(total=args.trials, unit="trial", desc=f"evaluate {task.name}") as bar:
+    with tqdm(total=args.trials, unit="trial", desc=f"evaluate {task.name}", delay=1e-3) as bar:  # none for bad input
         good = 0
 
         def progress(trial: Any) -> None:
