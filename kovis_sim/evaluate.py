@@ -58,6 +58,7 @@ def summarise(task: Task, trials: Sequence[Trial]) -> dict[str, Any]:
         "success_rate": successes / count,
         "wilson95": list(metrics.wilson(successes, count)),
         "aligned_rate": sum(t.aligned for t in trials) / count,
+        "aligned_and_succeeded_rate": sum(t.aligned and t.success for t in trials) / count,
         "converged_rate": sum(t.converged for t in trials) / count,
         "false_converged_rate": sum(t.false_converged for t in trials) / count,
         "touched_rate": sum(t.touched for t in trials) / count,

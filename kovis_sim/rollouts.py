@@ -83,11 +83,13 @@ def record(
     """Record roll-outs into the bag ``out``, or go on where an interrupted recording stopped; the number of samples.
 
     The same messages for the same seed, whatever the number of workers (0: one a core). ``progress`` hears the
-    roll-outs done and the whole number. BagError for a foreign folder or a disk too small for what is
-    missing, ConfigError or SceneError for a task that cannot be: all before anything is written.
+    roll-outs done and the whole number. BagError for a foreign folder, a bag that holds more roll-outs, or a disk too
+    small for what is missing, ConfigError or SceneError for a task that cannot be: all before anything is written.
     """
     out = Path(out)
     recording = bags.Recording(task.name, seed, __version__, yaml.safe_dump(to_dict(task), sort_keys=False))
+    bags.expect(out, recording)
+    refuse_fewer(out, rollouts, task.rollout.steps)
     missing = lacking(out, rollouts, task.rollout.steps)
     done = rollouts - sum(map(len, missing.values()))
     check_disk(out, (rollouts - done) * task.rollout.steps)
@@ -110,6 +112,16 @@ def lacking(out: Path, rollouts: int, steps: int) -> dict[int, range]:
     """The roll-outs of each shard that a bag lacks, by the shard's number; a damaged one is recorded again."""
     ranges = {n: range(n * SHARD, min((n + 1) * SHARD, rollouts)) for n in range((rollouts + SHARD - 1) // SHARD)}
     return {n: r for n, r in ranges.items() if _whole(bags.shard_path(out, n)) < len(r) * steps}
+
+
+def refuse_fewer(out: Path, rollouts: int, steps: int) -> None:
+    """BagError when a bag holds more roll-outs than are asked for: recording adds to it and takes nothing away."""
+    held = sum(map(_whole, bags.shards(out))) // steps
+    if held > rollouts:
+        raise bags.BagError(
+            f"bag {out} holds {held} roll-outs, more than the {rollouts} asked for: "
+            f"ask for {held} or more, or give another folder"
+        )
 
 
 def _whole(shard: Path) -> int:

@@ -189,7 +189,13 @@ class Scene:
             if self._clear(world_T_tcp):
                 self.q = self.solve(world_T_tcp, self.goal_q)
                 return
-        raise SceneError(f"task {self.task.name}: no start pose reaches the goal freely: check goal and rollout ranges")
+        wanted = f"rollout.start_distance_m {list(self.task.rollout.start_distance_m)}"
+        if distance_m is not None:
+            wanted = f"a distance of {distance_m:.3f} m"
+        raise SceneError(
+            f"task {self.task.name}: no start pose with {wanted} reaches the goal freely: give less, "
+            "or check the goal and rollout.start_rotation_deg"
+        )
 
     def _clear(self, world_T_tcp: Array) -> bool:
         """Is the straight line from a tcp pose to the goal free, looked at every millimetre, and within reach?"""

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from kovis_ros import bags
 from kovis_ros.bags import Recording, Sample
+from kovis_ros.method.config import Task, to_dict
 
 AXES = ("x", "y", "z", "rz")
 RECORDING = Recording("pick_mug", 3, "0.1.0", "name: pick_mug\naxes: [x, y, z, rz]\n")
@@ -35,9 +37,14 @@ def shard_samples(number: int, rollouts: int = 2, steps: int = 3) -> Iterator[Sa
     return (sample(number * rollouts + r, step) for r in range(rollouts) for step in range(steps))
 
 
-def make_bag(folder: Path, order: tuple[int, ...] = (0, 1, 2)) -> Path:
-    bags.begin(folder, RECORDING)
+def recording(task: Task) -> Recording:
+    """RECORDING of a task's whole settings, as `kovis record` leaves it."""
+    return RECORDING._replace(task=task.name, task_yaml=yaml.safe_dump(to_dict(task)))
+
+
+def make_bag(folder: Path, order: tuple[int, ...] = (0, 1, 2), recording: Recording = RECORDING) -> Path:
+    bags.begin(folder, recording)
     for number in order:
         bags.write_shard(bags.shard_path(folder, number), shard_samples(number), AXES)
-    bags.finish(folder, RECORDING)
+    bags.finish(folder, recording)
     return folder

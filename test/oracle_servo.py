@@ -29,7 +29,7 @@ class Oracle:
         self.broken = False
 
     def expect(self, task):
-        assert task == self.task.name
+        assert task.name == self.task.name
 
     def motion(self, keypoints):
         if self.truth is None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import small
+import yaml
 
 from kovis_ros.cli import main as cli
+from kovis_ros.method.config import LoopConfig, RolloutConfig, load_task, to_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -110,10 +112,10 @@ def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
 ) -> None:
     """18 samples of 90.2 kB."""
     pytest.importorskip("rosbags")
-    from made_bag import make_bag
+    from made_bag import make_bag, recording
 
     monkeypatch.chdir(tmp_path)
-    make_bag(Path("bag"))
+    make_bag(Path("bag"), recording=recording(load_task("pick_mug")))
     usage = argparse.Namespace(free=18 * 90_200 - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert cli.main(["train", "pick_mug", "--data", "bag"]) == 1
@@ -123,19 +125,55 @@ def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
     assert [path.name for path in tmp_path.iterdir()] == ["bag"]
 
 
+def test_trials_that_cannot_start_are_one_line(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a progress bar before it."""
+    pytest.importorskip("pybullet")
+    capfd.readouterr()  # what PyBullet says when it is imported
+    from kovis_ros.method import checkpoint
+    from kovis_ros.method.networks import Network
+
+    monkeypatch.chdir(tmp_path)
+    far = dataclasses.replace(small.task(), rollout=RolloutConfig(start_distance_m=(2.0, 2.1)))
+    Path("far.yaml").write_text(yaml.safe_dump(to_dict(far)))
+    checkpoint.save("far.safetensors", far, Network(far))
+    words = ["evaluate", "far.yaml", "--checkpoint", "far.safetensors", "--trials", "1", "--workers", "1"]
+    assert cli.main([*words, "--json", "found.json"]) == 1
+    told = capfd.readouterr()
+    line = "no start pose with rollout.start_distance_m [2.0, 2.1] reaches the goal freely: give less"
+    assert line in told.err and len(told.err.splitlines()) == 1 and told.err.startswith("kovis: ") and not told.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["far.safetensors", "far.yaml"]
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
         (["train", "pick_mug", "--data", "none"], "bag none does not exist: record one with"),
         (["train", "pick_mug", "--data", "short"], "short_0000.mcap is truncated or no MCAP"),
         (["train", "pick_mug", "--data", "none", "--start", "text.safetensors"], "text.safetensors is damaged"),
+        (
+            ["train", "pick_mug", "--data", "sloped"],
+            "with other settings (servo.label_slope 100.0 -> 200.0): train with",
+        ),
+        (["train", "pick_mug", "--data", "sparse"], "with other settings (target.mesh '' -> 'mug/mug.obj', "),
+        (["train", "pick_mug", "--data", "spoilt"], "spoilt/metadata.yaml is damaged or not of KOVIS (ParserError"),
+        (["check-data", "spoilt"], "spoilt/metadata.yaml is damaged or not of KOVIS (ParserError"),
         (["evaluate", "pick_mug", "--checkpoint", "text.safetensors"], "text.safetensors is damaged"),
         (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "of task 'other', not 'pick_mug'"),
         (["evaluate", "pick_mug", "--checkpoint", "other.safetensors"], "or try it all the same with --other-task"),
         (["measure", "pick_mug", "--checkpoint", "other.safetensors"], "or try it all the same with --other-task"),
         (
             ["evaluate", "insert_plug", "--checkpoint", "other.safetensors", "--other-task"],
-            "of task 'other', which differs from 'insert_plug' in camera, tcp_offset_m",
+            "of task 'other', which differs from 'insert_plug' (tcp_offset_m 0.16 -> 0.195, camera.eye_m",
+        ),
+        (
+            ["evaluate", "pick_mug", "--checkpoint", "yaw.safetensors", "--trials", "1"],
+            "trained for other settings of 'pick_mug' (axes (",
+        ),
+        (
+            ["measure", "pick_mug", "--checkpoint", "yaw.safetensors", "--trials", "1"],
+            "trained for other settings of 'pick_mug' (axes (",
         ),
         (["record", "pick_mug", "--out", "text.safetensors"], "text.safetensors"),
     ],
@@ -144,18 +182,24 @@ def test_bad_files_are_one_line_exit_1_and_nothing_written(
     words: list[str], text: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rosbags")
-    from made_bag import make_bag
+    from made_bag import RECORDING, make_bag, recording
 
     from kovis_ros.method import checkpoint
     from kovis_ros.method.networks import Network
 
     monkeypatch.chdir(tmp_path)
     make_bag(Path("short"))
+    make_bag(Path("sparse"))  # its settings have no goal, mesh or tcp, as in no task
+    sloped = dataclasses.replace(load_task("pick_mug"), servo=LoopConfig(label_slope=100.0))
+    make_bag(Path("sloped"), recording=recording(sloped))
+    make_bag(Path("spoilt"), recording=RECORDING._replace(task_yaml="a: ["))
     shard = Path("short/short_0000.mcap")
     shard.write_bytes(shard.read_bytes()[:-100])
     Path("text.safetensors").write_text("no weights")
     other = dataclasses.replace(small.task(), name="other")
     checkpoint.save("other.safetensors", other, Network(other))
+    yaw = dataclasses.replace(small.task(), axes=("rz",))
+    checkpoint.save("yaw.safetensors", yaw, Network(yaw))
     before = sorted(tmp_path.rglob("*"))
     assert cli.main(words) == 1
     told = capsys.readouterr().err

@@ -20,6 +20,7 @@ from made_bag import AXES, RECORDING, make_bag, sample, shard_samples
 
 from kovis_ros import bags
 from kovis_ros.bags import BagError, Recording, Sample, messages
+from kovis_ros.bags.identity import differing
 from kovis_ros.method.config import load_task, to_dict
 
 
@@ -154,6 +155,17 @@ def test_a_setting_that_came_later_does_not_set_an_older_bag_apart(tmp_path: Pat
         bags.begin(folder, changed(held={"rotation_range_deg": [0.0, 0.0, 0.0]}))
 
 
+def test_a_setting_that_no_task_has_any_more_does_not_set_an_older_bag_apart() -> None:
+    """Nor does the folder of a task, which is another one on another machine; another mesh does."""
+    old, new = to_dict(load_task("pick_mug")), to_dict(load_task("pick_mug"))
+    old["appearance"]["fog"] = old["weather"] = 1.0
+    for task, folder in ((old, "/home/ann"), (new, "/home/bob")):
+        task["target"]["mesh"] = f"{folder}/cup.obj"
+    assert not differing(yaml.safe_dump(old), yaml.safe_dump(new))
+    new["target"]["mesh"] = "/home/ann/jug.obj"
+    assert differing(yaml.safe_dump(old), yaml.safe_dump(new)) == ["target.mesh 'cup.obj' -> 'jug.obj'"]
+
+
 def test_a_recording_that_fails_before_its_first_shard_leaves_nothing(tmp_path: Path) -> None:
     def attempt(folder: Path, shards: int) -> None:
         with bags.begun(folder):
@@ -188,6 +200,15 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+def reword(bag: Path, **change: object) -> None:
+    """Another value for a key of metadata.yaml, wherever it stands."""
+    whole = yaml.safe_load((bag / "metadata.yaml").read_text())
+    body = whole["rosbag2_bagfile_information"]
+    for part in (body, body["custom_data"]):
+        part.update({name: value for name, value in change.items() if name in part})
+    (bag / "metadata.yaml").write_text(yaml.safe_dump(whole))
+
+
 DAMAGE = {
     "missing": (lambda bag: shutil.rmtree(bag), "does not exist: record one"),
     "empty": (lambda bag: [p.unlink() for p in bag.iterdir()], "is no bag"),
@@ -197,6 +218,11 @@ DAMAGE = {
     "no bytes": (lambda bag: (bag / "bag_0000.mcap").write_bytes(b""), "bag_0000.mcap is truncated or no MCAP"),
     "text": (lambda bag: (bag / "bag_0000.mcap").write_text("hello"), "bag_0000.mcap is truncated or no MCAP"),
     "metadata": (lambda bag: (bag / "metadata.yaml").write_text("a: ["), "metadata.yaml is damaged"),
+    "no utf-8": (lambda bag: (bag / "metadata.yaml").write_bytes(b"\xff\xfe\x00"), "metadata.yaml is damaged .Unicode"),
+    "nested": (lambda bag: (bag / "metadata.yaml").write_text("[" * 3000), "metadata.yaml is damaged .Recursion"),
+    "no shards": (lambda bag: reword(bag, relative_file_paths=[]), "metadata.yaml is damaged .*it lists no shard"),
+    "no settings": (lambda bag: reword(bag, task_yaml="a: ["), "metadata.yaml is damaged or not of KOVIS .ParserError"),
+    "no mapping": (lambda bag: reword(bag, task_yaml="7"), "metadata.yaml is damaged or not of KOVIS .*task_yaml is 7"),
     "other yaml": (lambda bag: (bag / "metadata.yaml").write_text("a: 1"), "metadata.yaml is damaged"),
 }
 
@@ -206,6 +232,7 @@ def test_damage_is_one_clear_line(bag: Path, kind: str) -> None:
     damage, words = DAMAGE[kind]
     damage(bag)
     with pytest.raises(BagError, match=words) as caught:
+        bags.info(bag)
         list(bags.read_samples(bag))
     assert "\n" not in str(caught.value)
 

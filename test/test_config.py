@@ -1,6 +1,7 @@
 """Settings: every shipped task loads and round-trips; every mistake is named."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,29 @@ def test_settings_are_frozen() -> None:
         ({"target": {"yaw_range_deg": [60.0, -60.0]}}, "yaw_range_deg .* the lower limit comes first"),
         ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),
         ({"completion": [{"speed_mps": 0.0}]}, "completion.speed_mps is 0.0: give more than 0"),
+        ({"model": {"image_size": 100}}, "model.image_size 100 is no multiple of model.map_size 32: give 96"),
+        ({"model": {"image_size": 16}}, "model.image_size 16 is no multiple of model.map_size 32: give 32"),
+        ({"model": {"map_size": 4}}, r"map_size 4 cannot be halved .* 4 blocks, model.layers .*: give a multiple of 8"),
+        ({"model": {"layers": []}}, r"model.layers is \[\]: give the number of layers of one block or more"),
+        ({"model": {"decoder_layers": []}}, r"model.decoder_layers is \[\]: give"),
+        ({"model": {"servo_hidden": [64, 0]}}, r"model.servo_hidden is \[64, 0\]: give more than 0"),
+        ({"model": {"growth": 0}}, "model.growth is 0: give more than 0"),
+        ({"training": {"score_every": 0}}, "training.score_every is 0: give more than 0"),
+        ({"training": {"average": 1.5}}, "training.average is 1.5: give 0 to 1"),
+        ({"training": {"augment": {"shadow": 1.5}}}, "training.augment.shadow is 1.5: give 0 to 1"),
+        ({"name": "a/b"}, "name is 'a/b': give letters, digits"),
+        ({"name": "../tea"}, "name is '../tea': give letters, digits"),
+        ({"name": ".."}, "name is '..': give letters, digits"),
+        ({"name": ""}, "name is '': give letters, digits"),
+        ({"target": {"mesh": "mug"}}, "target.mesh 'mug' is a folder: give the file of a mesh"),
+        ({"held": {"mesh": "/"}}, "held.mesh '/' is a folder: give the file of a mesh"),
+        ({"held": {"grip_m": 0.2}}, "held.grip_m is 0.2: give 0 to 0.085 m"),
+        ({"completion": [{"force_n": 40.0}]}, r"completion\[0\] has neither gripper_m nor move_m: give one of them"),
+        (
+            {"completion": [{"gripper_m": 0.0}, {"gripper_m": 0.0, "move_m": [0.0, 0.0, 0.1]}]},
+            r"completion\[1\] has both gripper_m and move_m: give one of them",
+        ),
+        ({"completion": [{"gripper_m": 0.2}]}, r"completion\[0\].gripper_m is 0.2: give 0 to 0.085 m"),
         ({"completion": [{"settle_s": -0.1}]}, "completion.settle_s is -0.1: give 0 or more"),
         ({"camera": {"position_error_m": -0.01}}, "camera.position_error_m is -0.01: give 0 or more"),
         ({"camera": {"rotation_error_deg": float("nan")}}, "camera: rotation_error_deg is nan: a finite number"),
@@ -128,6 +152,41 @@ def test_bad_files(tmp_path: Path) -> None:
     broken.write_text("- 1\n")
     with pytest.raises(ConfigError, match="a mapping of settings is needed"):
         load_task(broken)
+
+
+def studies(path: Path) -> object:
+    """Settings of `kovis report`."""
+    pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
+    from kovis_sim.studies.settings import load
+
+    return load(path)
+
+
+@pytest.mark.parametrize("load", [load_task, studies])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("success: {trials: 2}\nname: x\nsuccess: {trials: 3}\n", "key 'success' stands in line 1 and again in line 3"),
+        ("success:\n  trials: 2\n  trials: 2\n", "key 'trials' stands in line 2 and again in line 3: keep one"),
+        ("[" * 3000, "is nested too deeply: settings are"),
+        ("a: " + "{a: " * 3000, "is nested too deeply: settings are"),
+        ("name: 2020-13-45\n", r"is no YAML \(month must be in 1..12.*\): mend it"),
+    ],
+)
+def test_a_file_that_does_not_say_one_thing(
+    load: Callable[[Path], object], text: str, told: str, tmp_path: Path
+) -> None:
+    """Tasks and the settings of studies are read by one loader."""
+    (tmp_path / "odd.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"{tmp_path / 'odd.yaml'}.* {told}") as caught:
+        load(tmp_path / "odd.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_may_override_what_it_merges(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("name: x\ntarget: &t {mass_kg: 0.1}\nheld: {<<: *t, mass_kg: 0.2, grip_m: 0.04}\n")
+    task = load_task(tmp_path / "x.yaml")
+    assert (task.target.mass_kg, task.held.mass_kg, task.held.grip_m) == (0.1, 0.2, 0.04)
 
 
 def test_missing_data_is_named() -> None:

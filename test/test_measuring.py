@@ -190,6 +190,10 @@ def test_a_trial_without_a_start_has_failed_and_has_no_error(nowhere: Nowhere) -
     again = closed_loop.restored(json.loads(json.dumps(closed_loop.plain(lost), allow_nan=False)))
     assert not again.begun and again.failed == lost.failed and again.seed == 7 and good.begun
     found = summarise(nowhere.task, [good, lost])
+    aligned = good._replace(aligned=True)  # a mug can be lifted from beside the goal, and be missed at it
+    shares = summarise(nowhere.task, [aligned, aligned, good, aligned._replace(success=False), lost])
+    assert (shares["aligned_rate"], shares["aligned_and_succeeded_rate"]) == (0.6, 0.4)
+    assert "aligned            60.0 %, and did the task 40.0 %" in evaluate_command.report(shares)
     assert found["success_rate"] == 0.5 and found["position_error_m"]["median"] == 0.001
     assert found["no_start"] == 1 and found["failed"] == [{"seed": 7, "cause": lost.failed}]
     assert found["within"] == [[0.001, 0.5], [0.002, 0.5], [0.004, 0.5]]

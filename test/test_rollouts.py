@@ -74,6 +74,21 @@ def test_a_longer_recording_completes_the_last_shard(task, tmp_path):
     assert [(s.rollout, s.step) for s in bags.read_samples(out)] == [(i, k) for i in range(4) for k in range(5)]
 
 
+def test_fewer_rollouts_than_the_bag_holds_are_refused(task, tmp_path, monkeypatch):
+    """Also when the recording was interrupted; another task is told first."""
+    monkeypatch.setattr(rollouts, "SHARD", 1)
+    out = tmp_path / "bag"
+    rollouts.record(task, 3, 5, out, workers=1)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    line = r"bag .*bag holds 3 roll-outs, more than the 2 asked for: ask for 3 or more, or give another folder"
+    with pytest.raises(bags.BagError, match=line):
+        rollouts.record(task, 2, 5, out, workers=1)
+    with pytest.raises(bags.BagError, match="holds roll-outs with seed 5, not 6"):
+        rollouts.record(task, 2, 6, out, workers=1)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    assert rollouts.record(task, 3, 5, out, workers=1) == 15 == bags.info(out).samples
+
+
 def room(monkeypatch, free):
     """Every disk has so many bytes free."""
     usage = dataclasses.make_dataclass("Usage", ["free"])(free)

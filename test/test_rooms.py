@@ -46,7 +46,7 @@ TABLE = {
     "launch": Room({"kovis_ros.bringup", "launch", "launch_ros", "ament_index_python"}, set()),
 }
 SINGLE = {  # modules that own what the rest of their room must not touch
-    "kovis_ros.method.config": {"yaml"},
+    "kovis_ros.method.config_file": {"yaml"},
     "kovis_ros.method.train": {"lightning", "tqdm"},
     "kovis_ros.method.pictures": {"matplotlib"},
     "kovis_sim.path_tracer": {"mitsuba", "drjit"},

@@ -7,7 +7,7 @@ Recording is begin() -> write_shard() as often as needed, from any process and i
 from kovis_ros.bags.layout import shard_path, shards
 from kovis_ros.bags.reading import BagInfo, info, read_evenly, read_samples, read_shard, shard_samples
 from kovis_ros.bags.sample import BagError, Recording, Sample, stamp
-from kovis_ros.bags.writing import begin, begun, finish, write_shard
+from kovis_ros.bags.writing import begin, begun, expect, finish, write_shard
 
 __all__ = [
     "BagError",
@@ -16,6 +16,7 @@ __all__ = [
     "Sample",
     "begin",
     "begun",
+    "expect",
     "finish",
     "info",
     "read_evenly",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,23 +14,30 @@ PARTLY = {  # which keys of these sections reach a message
     "servo": lambda key: key == "label_slope",
     "rollout": lambda key: key not in ("start_distance_m", "start_rotation_deg"),
 }
+FILES = ("target.mesh", "target.collision", "held.mesh", "held.collision")
 
 
 def differing(old_yaml: str, new_yaml: str) -> list[str]:
     """What differs between two tasks' settings as ``key old -> new``, of those that reach the messages.
 
-    A setting that one of them does not name, because it is older, has its default there.
+    A setting that one of them does not name, because it is older, has its default there; one that tasks no longer have
+    does not count, and neither does the folder of a task: bags are carried between machines.
     """
     old, new = flat(yaml.safe_load(old_yaml)), flat(yaml.safe_load(new_yaml))
     default = flat(to_dict(Task("", TargetConfig())))
-    pairs = {key: tuple(given.get(key, default.get(key)) for given in (old, new)) for key in {**old, **new}}
-    return [f"{key} {before} -> {now}" for key, (before, now) in pairs.items() if before != now]
+    pairs = {key: [placeless(key, given.get(key, default[key])) for given in (old, new)] for key in default}
+    return [f"{key} {before!r} -> {now!r}" for key, (before, now) in pairs.items() if before != now]
 
 
-def flat(task: Any) -> dict[str, Any]:
+def placeless(key: str, value: Any) -> Any:
+    """A setting's value; of a file beside its task, which is an absolute path, the name alone."""
+    return Path(value).name if key in FILES and isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def flat(task: dict[str, Any]) -> dict[str, Any]:
     """The settings that reach the messages by their dotted names."""
     found: dict[str, Any] = {}
-    for section, value in (task if isinstance(task, dict) else {"task": task}).items():
+    for section, value in task.items():
         if section in SILENT:
             continue
         if not isinstance(value, dict):

@@ -13,6 +13,15 @@ METADATA = "metadata.yaml"  # rosbag2's; written last
 STARTED = "recording.yaml"  # ours, while the recording is not finished
 
 
+# what a damaged YAML file raises: no YAML, no UTF-8, nested too deeply, or made of other things than ours
+DAMAGE = (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError)
+
+
+def why(error: Exception) -> str:
+    """An error in a line of at most 120 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:120]
+
+
 def shard_path(folder: Path, number: int) -> Path:
     """Where shard `number` of the bag `folder` lies: FOLDER/FOLDER_0000.mcap."""
     return Path(folder) / f"{Path(folder).resolve().name}_{number:04d}.mcap"
@@ -30,11 +39,14 @@ def recorded(folder: Path) -> Recording:
             data = yaml.safe_load((folder / name).read_text())
             if name == METADATA:
                 data = data["rosbag2_bagfile_information"]["custom_data"]
-            return Recording(data["task"], int(data["seed"]), str(data["version"]), data["task_yaml"])
+            text = str(data["task_yaml"])
+            if not isinstance(settings := yaml.safe_load(text), dict):
+                raise TypeError(f"task_yaml is {settings!r}")
+            return Recording(data["task"], int(data["seed"]), str(data["version"]), text)
         except FileNotFoundError:
             continue
-        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-            raise BagError(f"{folder / name} is damaged or not of KOVIS ({error!r}): record another bag") from error
+        except DAMAGE as error:
+            raise BagError(f"{folder / name} is damaged or not of KOVIS ({why(error)}): record another bag") from error
     raise BagError(f"{folder} is not empty and no bag of KOVIS (no {METADATA}): give an empty or new folder")
 
 

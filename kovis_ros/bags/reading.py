@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from kovis_ros.bags import messages
-from kovis_ros.bags.layout import METADATA, STARTED, recorded
+from kovis_ros.bags.layout import DAMAGE, METADATA, STARTED, recorded, why
 from kovis_ros.bags.sample import BagError, Recording, Sample, place, stamp
 
 
@@ -110,8 +110,12 @@ def shard_files(folder: Path) -> list[Path]:
     try:
         listed = yaml.safe_load((folder / METADATA).read_text())["rosbag2_bagfile_information"]["relative_file_paths"]
         files = [folder / Path(name).name for name in listed]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise BagError(f"{folder / METADATA} is damaged ({error!r}): run `kovis record` with the same --out") from error
+        if not files:
+            raise ValueError("it lists no shard")
+    except DAMAGE as error:
+        raise BagError(
+            f"{folder / METADATA} is damaged ({why(error)}): run `kovis record` with the same --out"
+        ) from error
     if missing := [path.name for path in files if not path.is_file()]:
         raise BagError(
             f"bag {folder} lacks {', '.join(missing)}: run `kovis record` with the same --out to complete it"

@@ -21,14 +21,19 @@ VERSION: Literal[9] = 9  # of the rosbag2 metadata: Jazzy and newer
 LEVEL = 1  # of zstd; its usual 3 takes 0.9 ms more of processor time a sample, mostly for fresh memory
 
 
+def expect(folder: Path, recording: Recording) -> None:
+    """BagError when a folder holds roll-outs recorded with other settings, or files that are no bag."""
+    written = recorded(folder) if folder.is_dir() and any(folder.iterdir()) else recording
+    if shards(folder) and (other := foreign(written, recording)):
+        raise BagError(f"{folder} holds roll-outs with {other}: give another --out, or delete it")
+
+
 def begin(folder: Path, recording: Recording) -> None:
     """Make the bag's folder, or take up the one that an interrupted recording left.
 
     BagError when it holds roll-outs recorded with other settings, or files that are no bag.
     """
-    written = recorded(folder) if folder.is_dir() and any(folder.iterdir()) else recording
-    if shards(folder) and (other := foreign(written, recording)):
-        raise BagError(f"{folder} holds roll-outs with {other}: give another --out, or delete it")
+    expect(folder, recording)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         replace(folder / STARTED, yaml.safe_dump(recording._asdict(), sort_keys=False))

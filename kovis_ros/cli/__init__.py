@@ -59,15 +59,20 @@ def add_other_task(parser: argparse.ArgumentParser) -> None:
 
 
 def expect(policy: ServoPolicy, task: Task, other: bool) -> None:
-    """CheckpointError when the policy is of another task; with ``other`` only when it cannot be tried on this one."""
+    """CheckpointError when the policy is of another task, or of other settings that its motion depends on.
+
+    With ``other`` only when it cannot be tried on this one.
+    """
     from kovis_ros.method.checkpoint import CheckpointError
 
     if other:
         policy.expect_like(task)
         return
     try:
-        policy.expect(task.name)
+        policy.expect(task)
     except CheckpointError as error:
+        if policy.task.name == task.name:
+            raise
         raise CheckpointError(f"{error}, or try it all the same with --other-task") from error
 
 

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     load = partial(ServoPolicy.load, args.checkpoint or task.name)
     policy = load()
     cli.expect(policy, task, args.other_task)
-    with tqdm(total=args.trials, unit="trial", desc=f"evaluate {task.name}") as bar:
+    with tqdm(total=args.trials, unit="trial", desc=f"evaluate {task.name}", delay=1e-3) as bar:  # none for bad input
         good = 0
 
         def progress(trial: Any) -> None:
@@ -90,7 +90,8 @@ def report(summary: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"task success       {percent:.1f} % of {summary['trials']} (95 %: {low:.1f}-{high:.1f})",
-            f"aligned            {100 * summary['aligned_rate']:.1f} %",
+            f"aligned            {100 * summary['aligned_rate']:.1f} %, "
+            f"and did the task {100 * summary['aligned_and_succeeded_rate']:.1f} %",
             f"false convergence  {100 * summary['false_converged_rate']:.1f} %",
             f"touched too early  {100 * summary['touched_rate']:.1f} %",
             f"position error     median {1e3 * position['median']:.2f} mm, p90 {1e3 * position['p90']:.2f} mm",

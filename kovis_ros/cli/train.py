@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kovis_ros import cli
 
 if TYPE_CHECKING:
+    from kovis_ros.bags import Recording
     from kovis_ros.method.config import Task
     from kovis_ros.method.dataset import Cache
     from kovis_ros.method.policy import ServoPolicy
@@ -112,7 +113,10 @@ def adjusted(task: Task, args: argparse.Namespace) -> Task:
 
 
 def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
-    """The cache beside a bag, built when it is missing or was made from another state of the bag."""
+    """The cache beside a bag, built when it is missing or was made from another state of the bag.
+
+    ConfigError for a bag of another task, BagError for one whose messages hold what other settings ask for.
+    """
     from tqdm import tqdm
 
     from kovis_ros.bags.reading import info, read_samples
@@ -128,6 +132,7 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
     }
     if found.recording.task != task.name:
         raise ConfigError(f"bag {bag} is of task {found.recording.task!r}: give one of {task.name!r}")
+    refuse_other_settings(found.recording, task, bag)
     folder = path or cache_of(bag)
     if (folder / "cache.json").exists():
         cache = Cache.open(folder)
@@ -135,6 +140,21 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
             return cache
     samples = tqdm(read_samples(bag), total=found.samples, unit="sample", desc="cache", mininterval=1.0, delay=1e-3)
     return build_cache(samples, folder, task.camera.field_of_view_deg, about, found.samples)
+
+
+def refuse_other_settings(recording: Recording, task: Task, bag: Path) -> None:
+    """BagError when a bag was recorded with settings that make other messages; network, recipe and trial may differ."""
+    import yaml
+
+    from kovis_ros.bags import BagError
+    from kovis_ros.bags.identity import differing
+    from kovis_ros.method.config import to_dict
+
+    if other := differing(recording.task_yaml, yaml.safe_dump(to_dict(task))):
+        raise BagError(
+            f"bag {bag} was recorded with other settings ({', '.join(other[:3])}): "
+            "train with those, or record another one with these"
+        )
 
 
 def cache_of(bag: Path) -> Path:

@@ -75,6 +75,11 @@ def digest(tensors: dict[str, Tensor]) -> str:
     return total.hexdigest()
 
 
+def text_digest(text: str) -> str:
+    """SHA-256 of the task's JSON."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def save(path: str | Path, task: Task, network: Network, about: dict[str, str] | None = None) -> None:
     """Write the network, in fp32, and everything that the robot repeats from training; whole or not at all."""
     kind = PaperSized if isinstance(network, PaperSized) else Network
@@ -85,7 +90,7 @@ def save(path: str | Path, task: Task, network: Network, about: dict[str, str] |
     metadata = {"format": FORMAT, "task": json.dumps(to_dict(task)), "about": json.dumps(about or {})}
     if kind is PaperSized:
         metadata["sizes"] = PAPER
-    metadata["sha256"] = digest(tensors)
+    metadata |= {"sha256": digest(tensors), "task_sha256": text_digest(metadata["task"])}
     target = Path(path)
     part = target.with_name(target.name + ".part")
     save_file(tensors, part, metadata)
@@ -108,6 +113,9 @@ def load(name: str | Path) -> Checkpoint:
         )
     if metadata.get("sha256", found := digest(tensors)) != found:  # the golden output alone overlooks small damage
         raise CheckpointError(f"checkpoint {path} is damaged (its weights have changed): fetch or train it again")
+    stated = metadata.get("task", "")
+    if metadata.get("task_sha256", found := text_digest(stated)) != found:  # older files do not tell
+        raise CheckpointError(f"checkpoint {path} is damaged (its task has changed): fetch or train it again")
     try:
         task = from_dict(json.loads(metadata["task"]), f"checkpoint {path}")
         about = json.loads(metadata.get("about", "{}"))

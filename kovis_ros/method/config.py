@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kovis_ros.method import task_check
+from kovis_ros.method import config_file, task_check
 from kovis_ros.method.parsing import ConfigError, Range, Triple, Whole, build
 
 __all__ = ["ConfigError", "Task", "from_dict", "load_task", "share", "task_names", "to_dict"]
@@ -286,13 +284,7 @@ def load_task(name: str | Path) -> Task:
         if str(name) not in task_names():
             raise ConfigError(f"task {str(name)!r} is unknown: choose from {', '.join(task_names())} or give a .yaml")
         path = share("config", "tasks", f"{name}.yaml")
-    try:
-        data = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"task file {path} cannot be read ({error.strerror}): check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"task file {path} is no YAML ({' '.join(str(error).split())}): mend it") from error
-    return from_dict(_placed(data, path.resolve().parent), str(path))
+    return from_dict(_placed(config_file.read(path, "task file"), path.resolve().parent), str(path))
 
 
 def _placed(data: Any, folder: Path) -> Any:

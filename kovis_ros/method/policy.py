@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,10 @@ from kovis_ros.method.networks import Network
 from kovis_ros.method.networks.layers import ConvBlock
 
 CheckpointError = checkpoint.CheckpointError
-ALIKE = ("axes", "camera", "tcp_offset_m", "servo.label_slope")  # of two tasks whose servos can be exchanged
+ALIKE = (  # of two tasks whose servos can be exchanged: otherwise a motion means something else, or is a wrong guess
+    "axes", "tcp_offset_m", "servo.label_slope", "camera.eye_m", "camera.look_at_m", "camera.baseline_range_m",
+)  # fmt: skip
+GOAL = ("goal.position_m", "goal.rpy_deg", "symmetry", "held.position_m", "held.rpy_deg")  # where a motion leads
 __all__ = ["CheckpointError", "ImageError", "PolicyError", "ServoPolicy"]
 
 
@@ -61,20 +65,29 @@ class ServoPolicy:
         file = checkpoint.load(name)
         return cls(file.task, file.network, device)
 
-    def expect(self, task: str) -> None:
-        """CheckpointError when the policy was trained for another task."""
-        if self.task.name != task:
-            raise CheckpointError(f"checkpoint is of task {self.task.name!r}, not {task!r}: give one of {task!r}")
+    def expect(self, task: Task) -> None:
+        """CheckpointError when the policy was trained for another task, or for settings that its motion depends on.
+
+        Sizes, recipe, ranges of looks and mount, loop and trial may differ: they make a motion no other one.
+        """
+        if self.task.name != task.name:
+            raise CheckpointError(
+                f"checkpoint is of task {self.task.name!r}, not {task.name!r}: give one of {task.name!r}"
+            )
+        if other := differing(self.task, task, (*ALIKE, *GOAL)):
+            raise CheckpointError(
+                f"checkpoint was trained for other settings of {task.name!r} ({', '.join(other[:3])}): "
+                "give one that was trained for these, or the settings that it was trained for"
+            )
 
     def expect_like(self, task: Task) -> None:
         """CheckpointError when the policy, whatever it was trained for, cannot be tried on a task.
 
         Its images must be seen from the same place and its motion must mean the same; sizes come with the weights.
         """
-        other = [name for name in ALIKE if attrgetter(name)(self.task) != attrgetter(name)(task)]
-        if other:
+        if other := differing(self.task, task, ALIKE):
             raise CheckpointError(
-                f"checkpoint is of task {self.task.name!r}, which differs from {task.name!r} in {', '.join(other)}: "
+                f"checkpoint is of task {self.task.name!r}, which differs from {task.name!r} ({', '.join(other[:3])}): "
                 "give one of a task that has the same"
             )
 
@@ -136,6 +149,12 @@ class ServoPolicy:
             raise PolicyError("direction is not finite: the checkpoint is damaged, fetch or train it again")
         confidence = float(pair[..., 2].mean()) / max(float(self.network.usual_confidence), 1e-6)
         return Motion(direction, float(prediction.speed[0]), min(1.0, confidence))
+
+
+def differing(old: Task, new: Task, names: Sequence[str]) -> list[str]:
+    """Which of the settings with these dotted names differ, as ``name old -> new``."""
+    values = {name: (attrgetter(name)(old), attrgetter(name)(new)) for name in names}
+    return [f"{name} {before} -> {now}" for name, (before, now) in values.items() if before != now]
 
 
 def in_pixels(points: Float, crop: images.Crop) -> Float:

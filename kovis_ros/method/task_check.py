@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,20 +21,31 @@ KINDS = ("lift", "seat")
 FAMILIES = ("mugs",)
 POSITIVE = (  # of a range: its lower limit
     "target.mass_kg", "held.mass_kg", "tcp_offset_m", "camera.baseline_m", "camera.baseline_range_m",
-    "camera.field_of_view_deg", "camera.size_px", "rollout.steps", "model.image_size", "model.map_size",
-    "training.epochs", "training.batch", "training.learning_rate", "servo.top_speed_mps", "servo.label_slope",
+    "camera.field_of_view_deg", "camera.size_px", "rollout.steps", "model.image_size", "model.map_size", "model.growth",
+    "model.rho", "training.epochs", "training.batch", "training.learning_rate", "training.rho_start",
+    "training.score_every", "training.loss.hardest", "servo.top_speed_mps", "servo.label_slope",
     "servo.acceleration_mps2", "servo.timeout_s", "success.distance_m",
 )  # fmt: skip
 SIGNED = ("target.position_range_m", "target.yaw_range_deg", "symmetry", "success.rim_m")
+AUGMENTS = ("background", "cutout", "texture", "hollow", "occlusion", "shadow")
 SHARES = (
     "appearance.shadow_probability", "appearance.texture_probability", "appearance.background_probability",
-    "training.adversarial.probability", "training.validation_share", "model.dropout",
+    "training.adversarial.probability", "training.validation_share", "training.average", "training.loss.hardest",
+    "model.dropout", *(f"training.augment.{name}" for name in AUGMENTS),
 )  # fmt: skip
+NAME = r"\w[\w .-]*"  # of a task: bags, runs and results are folders of that name
+STROKE_M = 0.085  # of the gripper, a Robotiq 2F-85
+ASSETS = Path(__file__).resolve().parents[2] / "kovis_sim" / "assets"  # where a mesh lies unless its path is absolute
 
 
 def check(task: Task, source: str) -> None:
     """ConfigError names the first faulty setting; a warning names a commanded axis that cannot be observed."""
+    if not re.fullmatch(NAME, task.name):
+        raise ConfigError(f"{source}: name is {task.name!r}: give letters, digits, _ and -, it is that of folders, too")
     _numbers(task, source)
+    _model(task, source)
+    _completion(task, source)
+    _meshes(task, source)
     _axes(task, source)
     _held(task, source)
     loop, success = task.servo, task.success
@@ -58,9 +71,55 @@ def _numbers(task: Task, source: str) -> None:
         if attrgetter(name)(task) > 1:
             raise ConfigError(f"{source}: {name} is {attrgetter(name)(task)}: give 0 to 1")
     not_negative(task, source, SIGNED)
-    for step in task.completion:
+
+
+def _model(task: Task, source: str) -> None:
+    """The image folds into the maps, and these can be halved from block to block (see ``networks``)."""
+    model = task.model
+    if model.image_size % model.map_size:
+        raise ConfigError(
+            f"{source}: model.image_size {model.image_size} is no multiple of model.map_size {model.map_size}: "
+            f"give {model.map_size * max(1, round(model.image_size / model.map_size))}"
+        )
+    for name in ("layers", "decoder_layers"):
+        blocks = getattr(model, name)
+        if not blocks:
+            raise ConfigError(f"{source}: model.{name} is []: give the number of layers of one block or more")
+        if model.map_size % 2 ** (len(blocks) - 1):
+            raise ConfigError(
+                f"{source}: model.map_size {model.map_size} cannot be halved between {len(blocks)} blocks, "
+                f"model.{name} {list(blocks)}: give a multiple of {2 ** (len(blocks) - 1)}"
+            )
+    if 0 in model.servo_hidden:
+        raise ConfigError(
+            f"{source}: model.servo_hidden is {list(model.servo_hidden)}: give more than 0 for each layer"
+        )
+
+
+def _completion(task: Task, source: str) -> None:
+    """Each step is one motion that gripper or arm can make."""
+    for number, step in enumerate(task.completion):
         if step.speed_mps == 0:
             raise ConfigError(f"{source}: completion.speed_mps is {step.speed_mps}: give more than 0")
+        if (step.gripper_m is None) == (step.move_m is None):
+            given = "neither gripper_m nor move_m" if step.move_m is None else "both gripper_m and move_m"
+            raise ConfigError(f"{source}: completion[{number}] has {given}: give one of them, a step is one motion")
+        if step.gripper_m is not None:
+            _opening(step.gripper_m, f"{source}: completion[{number}].gripper_m")
+
+
+def _opening(value_m: float, where: str) -> None:
+    """One that the gripper has."""
+    if not 0.0 <= value_m <= STROKE_M:
+        raise ConfigError(f"{where} is {value_m}: give 0 to {STROKE_M} m")
+
+
+def _meshes(task: Task, source: str) -> None:
+    """None is a folder; whether there is a mesh is asked where a scene is built, a bag may come from elsewhere."""
+    for part in ("target", "held"):
+        mesh = getattr(task, part).mesh
+        if mesh and (ASSETS / mesh).is_dir():
+            raise ConfigError(f"{source}: {part}.mesh {mesh!r} is a folder: give the file of a mesh")
 
 
 def _axes(task: Task, source: str) -> None:
@@ -90,7 +149,8 @@ def unobservable(task: Task) -> list[str]:
 
 
 def _held(task: Task, source: str) -> None:
-    """Half ranges of the pose in the hand."""
+    """Half ranges of the pose in the hand, and the opening of the hand."""
+    _opening(task.held.grip_m, f"{source}: held.grip_m")
     for name in ("position_range_m", "rotation_range_deg"):
         values = getattr(task.held, name)
         if min(values) < 0.0:

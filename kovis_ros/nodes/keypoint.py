@@ -47,7 +47,7 @@ class KeypointNode(Node):
         self.settings = declare(self, PARAMETERS)
         task, settings = load_task(self.settings.task), self.settings
         self.policy = load(settings.checkpoint or task.name, settings.device, settings.threads)
-        self.policy.expect(task.name)
+        self.policy.expect(task)
         self.images, self.infos = Pairing(), Pairing()
         self.K: np.ndarray | None = None
         self.info_size = (0, 0)

@@ -50,9 +50,7 @@ class ServoNode(Node):
         self.task = load_task(self.settings.task)
         settings, task = self.settings, self.task
         self.policy = load(settings.checkpoint or task.name, settings.device, settings.threads)
-        self.policy.expect(task.name)
-        if self.policy.task.axes != task.axes:
-            raise ConfigError(f"checkpoint moves {self.policy.task.axes}, task {task.name} {task.axes}: train it again")
+        self.policy.expect(task)
         check_gain(self.task.servo, self.settings.delay)
         self.alignment: Alignment | None = None
         self.completion: Completion | None = None

@@ -6,8 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
+from kovis_ros.method import config_file
 from kovis_ros.method.config import AppearanceConfig, ConfigError, share
 from kovis_ros.method.parsing import Range, build, not_negative
 
@@ -138,13 +137,7 @@ class Settings:
 def load(path: Path | None = None) -> Settings:
     """Settings of a YAML file (default: the frozen one); ConfigError names the faulty key or value."""
     source = path or share("config", "report.yaml")
-    try:
-        data = yaml.safe_load(source.read_text())
-    except OSError as error:
-        raise ConfigError(f"settings {source} cannot be read ({error.strerror}): check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"settings {source} is no YAML ({' '.join(str(error).split())}): mend it") from error
-    settings: Settings = build(Settings, data or {}, str(source))
+    settings: Settings = build(Settings, config_file.read(source, "settings") or {}, str(source))
     check(settings, str(source))
     return settings
 
