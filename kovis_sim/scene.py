@@ -311,7 +311,7 @@ class Scene:
 
     # -- for another renderer -----------------------------------------------------------------------------------
     def visuals(self) -> list[Visual]:
-        """Every shape of the picture, with its paint and pose; what lies beyond the table has none (``stage.SKY_GREY``)."""
+        """Every shape of the picture, with its paint and pose; beyond the table is none (``stage.SKY_GREY``)."""
         poses = self.world_T_tool0, self.opening_m, self.world_T_target, self.world_T_held
         return self._stage.visuals(self.look, *poses)
 
