@@ -108,7 +108,7 @@ class Controller:
         gripper = self.gripper
         arm = ArmState(
             tuple(self.arm.q.tolist()), tuple(self.arm.qd.tolist()), gripper.opening_m, gripper.target_m,
-            now, self.cycle_count, self.reset_done,
+            now, self.cycle_count, self.reset_done, gripper.grip_n,
         )  # fmt: skip
         self.state.write_arm(arm)
 
