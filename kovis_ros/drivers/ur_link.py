@@ -108,11 +108,11 @@ def limited(address: str, patience_s: float) -> Iterator[None]:
     command = [sys.executable, "-I", "-S", "-c", GUARD, str(os.getpid()), str(patience_s), line]
     guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert guard.stdin is not None
+    threading.Thread(target=guard.wait, daemon=True).start()  # not at the end, when an armed watchdog must be fed soon
     try:
         yield
     finally:
         guard.stdin.close()  # it has nothing to guard any more, and ends
-        threading.Thread(target=guard.wait, daemon=True).start()  # a watchdog may be armed by now: it must be fed soon
 
 
 def end_process(address: str, code: int) -> NoReturn:
