@@ -52,7 +52,7 @@ def test_what_goes_wrong_is_a_problem(run):
         "sim ended with -11 during link cut",
         "servo leaks: threads +60",
     ]
-    assert "| servo killed | 1 | 0 | 1 | 0 | 0 | none stood |" in soak.markdown(
+    assert "| servo killed | 1 | 0 | 1 | 0 | 0 | none stayed |" in soak.markdown(
         {"task": "x", "seed": 0, **run.report()}
     )
 

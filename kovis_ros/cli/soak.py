@@ -103,7 +103,7 @@ def rates_line(rates: dict[str, float]) -> str:
 
 def fault_row(name: str, row: dict[str, Any]) -> str:
     """One kind of fault as a row of the table."""
-    worst = "none stood" if row["worst_s"] is None else f"{1e3 * row['worst_s']:.0f} ms"
+    worst = "none stayed" if row["worst_s"] is None else f"{1e3 * row['worst_s']:.0f} ms"
     counts = " | ".join(str(row[key]) for key in COUNTS)
     return f"| {name} | {counts} | {worst} |"
 
