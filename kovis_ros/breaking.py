@@ -32,7 +32,7 @@ class Measured(NamedTuple):
     fault: str
     zero_s: float  # from the fault, or the last good image, to zero speed of the tool at the controller, for good
     late_s: float  # the part of it after what is missing had become stale
-    still_s: float  # from there to standstill of the simulated arm; NaN where nobody saw it
+    still_s: float  # from when what is missing had become stale to standstill of the joints at the controller
     watched_s: float  # for so long it was watched
     again: bool = False  # it had stood, and moved once more
 
@@ -109,7 +109,7 @@ class BreakableGraph:
         """Watch until ``watch_s`` after what is missing is stale, which it is ``stale_s`` after ``since_s``."""
         self.client.pause(max(0.0, since_s + stale_s + watch_s + 0.1 - time.monotonic()))
         stop = self.channel.stop_after(since_s)
-        still_s = self.client.still_after(since_s + stale_s)
+        still_s = self.channel.still_after(since_s + stale_s)
         late_s = max(0.0, stop.zero_s - stale_s)
         return Measured(name, stop.zero_s, late_s, still_s, stop.watched_s - stale_s, stop.again)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -111,9 +111,9 @@ class Soak:
         """The run as one JSON object; ``problems`` is empty when all is well."""
         faults = {name: summary(rows) for name, rows in sorted(self.measured.items())}
         processes = {name: self._process(name) for name in sorted({name for name, _ in self.looks})}
-        problems = [f"{name}: the arm moved on" for name, row in faults.items() if row["survived"] < row["injected"]]
-        problems += self.deaths
+        problems = [f"{name}: {words}" for name, row in faults.items() for words in complaints(row)] + self.deaths
         problems += [f"{name} leaks: {row['leaks']}" for name, row in processes.items() if row["leaks"]]
+        problems += [f"{len(self.troubles)} rounds did not get going"] if self.troubles else []
         return {
             "minutes": self.seconds / 60.0, "trials": self.trials, "converged": self.converged,
             "completed": self.completed, "faults": faults, "faults_injected": sum(map(len, self.measured.values())),
@@ -135,17 +135,37 @@ class Soak:
     def _process(self, name: str) -> dict[str, Any]:
         lives = [looks for (owner, _), looks in self.looks.items() if owner == name]
         longest = max(lives, key=lambda looks: looks[-1].at_s - looks[0].at_s)
-        grown, last = growth(longest), longest[-1]
+        grown, last = growth(lives), longest[-1]
         row = {"lives": len(lives), "memory_mb": last.memory_mb, "threads": last.threads, "files": last.files}
         return {**row, "growth": grown._asdict() if grown else None, "leaks": grown.leaks if grown else ""}
 
 
 def summary(rows: list[Measured]) -> dict[str, Any]:
-    """How often a fault was injected and survived, and how late the arm stood at worst."""
-    stopped = [row for row in rows if np.isfinite(row.zero_s)]
-    late = Counter(row.late_s > ZERO_S for row in stopped)[True]
-    worst = max((row.late_s for row in stopped), default=None)
-    return {"injected": len(rows), "survived": len(stopped), "over_the_limit": late, "worst_s": worst}
+    """How often a fault was injected and survived, that is: the arm came to rest and stayed so; how late at worst.
+
+    Counted apart are arms that never stopped, and those that had stood and moved once more.
+    """
+    moved_on = sum(not np.isfinite(row.zero_s) for row in rows)
+    stopped = [row.late_s for row in rows if np.isfinite(row.zero_s) and not row.again]
+    late = sum(late_s > ZERO_S for late_s in stopped)
+    again = len(rows) - moved_on - len(stopped)
+    return {
+        "injected": len(rows), "survived": len(stopped), "moved_on": moved_on, "moved_again": again,
+        "over_the_limit": late, "worst_s": max(stopped, default=None),
+    }  # fmt: skip
+
+
+def complaints(row: dict[str, Any]) -> list[str]:
+    """What was wrong with the stops after one fault, from its `summary`."""
+    injected, words = row["injected"], []
+    if row["moved_on"]:
+        words.append(f"the arm moved on, {row['moved_on']} of {injected} times")
+    if row["moved_again"]:
+        words.append(f"the arm stood and moved again, {row['moved_again']} of {injected} times")
+    if row["over_the_limit"]:
+        late, worst = row["over_the_limit"], 1e3 * row["worst_s"]
+        words.append(f"the arm stood too late, {late} of {injected} times, {worst:.0f} ms after the limit at worst")
+    return words
 
 
 def expected(fault: str, name: str, code: int) -> bool:

@@ -74,14 +74,14 @@ class Cell:
         self.world.find_contacts()
         return any(self.world.contacts(tool, other) for tool in self._tool for other in ("target", "table"))
 
-    def follow(self, q: ArrayLike, opening_m: float, dt: float, force_n: float = 40.0) -> None:
-        """Drive arm (rad) and gripper (m) towards a state for ``dt`` seconds."""
+    def follow(self, q: ArrayLike, opening_m: float, dt: float, grip_n: float = gripper.GRIP_N) -> None:
+        """Drive arm (rad) and gripper (m, each pad with ``grip_n`` N at most) towards a state for ``dt`` seconds."""
         count = max(int(round(dt / STEP_S)), 1)
         start = self.world.joints("robot", kinematics.JOINT_NAMES)
         goal = np.asarray(q, float)
         torque = dict(ARM_TORQUE)
         for side in ("right", "left"):
-            torque[f"{side}_outer_joint"] = robot.finger_torque(force_n)
+            torque[f"{side}_outer_joint"] = robot.finger_torque(grip_n)
             torque[f"{side}_inner_joint"] = torque[f"{side}_tip_joint"] = 20.0
         first = self._opening
         for i in range(count):

@@ -43,29 +43,32 @@ def run(scene: Scene) -> Outcome:
 
 
 class Motion:
-    """What the arm was told last: joint positions and opening, held while nothing else is asked for."""
+    """What the arm was told last: joint positions, opening and grip, held while nothing else is asked for."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.q, self.opening_m = scene, scene.q, scene.opening_m
-        self.greatest_n = 0.0
+        self.grip_n, self.greatest_n = gripper.GRIP_N, 0.0
 
     def hold(self) -> float:
         """One tick of where the arm was told to be; the contact force, N."""
-        force_n = self.scene.follow(self.q, self.opening_m, TICK_S)
+        force_n = self.scene.follow(self.q, self.opening_m, TICK_S, self.grip_n)
         self.greatest_n = max(self.greatest_n, force_n)
         return force_n
 
     def step(self, step: CompletionStep) -> None:
-        """One step, then a pause for things to settle."""
-        if step.gripper_m is not None:
-            self.grip(step.gripper_m)
-        if step.move_m is not None:
+        """One step, then a pause for things to settle.  ValueError unless it is either a grip or a move."""
+        if step.move_m is None and step.gripper_m is not None:
+            self.grip(step.gripper_m, step.force_n)
+        elif step.move_m is not None and step.gripper_m is None:
             self.move(np.asarray(step.move_m, float), step.speed_mps, step.force_limit_n)
+        else:
+            raise ValueError(f"completion step {step} is not one thing: give either gripper_m or move_m")
         for _ in range(round(step.settle_s / TICK_S)):
             self.hold()
 
-    def grip(self, target_m: float) -> None:
-        """Close or open the gripper at its speed."""
+    def grip(self, target_m: float, grip_n: float) -> None:
+        """Close or open the gripper at its speed; from now on each pad presses with ``grip_n`` N at most."""
+        self.grip_n = grip_n
         opening, target = self.scene.opening_m, np.clip(target_m, 0.0, gripper.STROKE_M)
         ticks = max(int(np.ceil(abs(target - opening) / GRIPPER_MPS / TICK_S)), 1)
         for value in np.linspace(opening, target, ticks + 1)[1:]:

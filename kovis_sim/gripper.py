@@ -19,6 +19,7 @@ OUTER_PIVOT = (0.0306, 0.0549)  # x, z in the gripper frame
 INNER_PIVOT = (0.0127, 0.0614)
 CRANK = (0.0376, 0.0430)  # outer pivot to fingertip pivot when open
 PAD_X = 0.0425  # inner face of the pad when open, in the gripper frame
+GRIP_N = 40.0  # of a pad, where nobody has said how hard to grip
 FLANGE_M = 0.0139  # coupling between tool0 and the gripper frame
 
 

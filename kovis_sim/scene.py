@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from kovis_ros.method import geometry, kinematics, motion
 from kovis_ros.method.config import Task
 from kovis_ros.method.sensor import InfraredSensor
-from kovis_sim import appearance, camera, completion, goal_check, hand, mesh_check, robot, starts
+from kovis_sim import appearance, camera, completion, goal_check, gripper, hand, mesh_check, robot, starts
 from kovis_sim.appearance import Look, Split
 from kovis_sim.cell import Cell
 from kovis_sim.family import Family, Member
@@ -290,9 +290,9 @@ class Scene:
         return Truth(depth, classes, self.displacement(), points)
 
     # -- physics ------------------------------------------------------------------------------------------------
-    def follow(self, q: ArrayLike, opening_m: float, dt: float) -> float:
-        """Step the cell with arm and gripper driven to a state; the contact force on the robot, N."""
-        self.cell.follow(q, opening_m, dt)
+    def follow(self, q: ArrayLike, opening_m: float, dt: float, grip_n: float = gripper.GRIP_N) -> float:
+        """Step the cell with arm and gripper driven to a state, gripping so hard; the contact force on the robot, N."""
+        self.cell.follow(q, opening_m, dt, grip_n)
         self.q, self.world_T_target = self.cell.q(), self.cell.world.pose("target")
         self.opening_m = self.cell.opening_m()
         if self.task.held.mesh:

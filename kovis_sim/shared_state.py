@@ -22,8 +22,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kovis_sim.gripper import GRIP_N
+
 NAN = float("nan")
-ARM_FORMAT = struct.Struct("<6d6ddddqq")
+ARM_FORMAT = struct.Struct("<6d6ddddqqd")
 CELL_FORMAT = struct.Struct("<dddq6dd")
 COUNTER = struct.Struct("<Q")
 CHECKSUM = struct.Struct("<I")
@@ -43,6 +45,7 @@ class ArmState(NamedTuple):
     stamp_s: float  # time.monotonic() of the cycle
     cycle: int
     reset_done: int  # number of the last reset carried out
+    grip_n: float = GRIP_N  # how hard a pad presses at most
 
 
 class CellState(NamedTuple):
@@ -119,7 +122,7 @@ class SharedState:
     def write_arm(self, arm: ArmState) -> None:
         """The controller's state of this cycle."""
         payload = ARM_FORMAT.pack(
-            *arm.q, *arm.qd, arm.opening_m, arm.opening_target_m, arm.stamp_s, arm.cycle, arm.reset_done
+            *arm.q, *arm.qd, arm.opening_m, arm.opening_target_m, arm.stamp_s, arm.cycle, arm.reset_done, arm.grip_n
         )
         self._arm.write(payload)
 

@@ -32,7 +32,7 @@ class Trial:
         """Drive the cell to the arm's state over ``dt`` seconds, then look at what touches."""
         blocked = np.isfinite(self.blocked_opening_m)
         opening = arm.opening_target_m if blocked else arm.opening_m  # held apart, the fingers go on pressing
-        self.force_n = self.scene.follow(arm.q, opening, dt)
+        self.force_n = self.scene.follow(arm.q, opening, dt, arm.grip_n)
         apart = self.scene.opening_m - opening
         pressing = self.force_n > 0.0 and apart > BLOCKED_M
         self.blocked_opening_m = self.scene.opening_m if pressing else NAN

@@ -21,10 +21,11 @@ class PretendedArm:
         self.twist = np.zeros(6)
         self.robot_mode, self.safety_mode, self.runtime, self.scaling = 7, 1, 2, 1.0
         self.force = np.zeros(6)
+        self.stuck = False  # it does not follow
         self.calls = []
 
     def read(self):
-        step = PERIOD * self.twist * self.scaling
+        step = PERIOD * self.twist * self.scaling * (not self.stuck)
         self.pose = geometry.pose(self.pose[:3, 3] + step[:3], geometry.rotation(step[3:]) @ self.pose[:3, :3])
         tcp = [*self.pose[:3, 3], *geometry.rotvec(self.pose[:3, :3])]
         return Reading(0.0, [0.0] * 6, [0.0] * 6, tcp, self.twist.tolist(), self.force.tolist(), self.robot_mode,

@@ -128,14 +128,76 @@ def test_recovery_is_tried_a_few_times_only(stage):
     assert "did not start" in stage.loop.held
 
 
+def silent():
+    raise ArmError("dashboard does not answer")
+
+
 def test_program_that_comes_back_by_itself_is_brought_to_rest(stage):
     stage.run(0.2, [0, 0, 0.02, 0, 0, 0])
-    stage.arm.runtime = 4
-    stage.arm.end_program = lambda: (_ for _ in ()).throw(ArmError("dashboard does not answer"))
+    stage.arm.runtime, stage.arm.end_program = 4, silent
     stage.run(0.1)
     stage.arm.runtime, stage.arm.twist = 2, np.array([0, 0, 0.02, 0, 0, 0])
     stage.run(2 * PERIOD)
     assert not stage.arm.twist.any() and "rest" in stage.arm.calls
+    assert stage.loop.mode == Mode.FAULT and "stop it on the pendant" in stage.loop.trouble
+
+
+def test_a_program_that_is_paused_a_cycle_after_the_safety_bit_is_ended(stage):
+    stage.run(0.2, [0, 0, 0.02, 0, 0, 0])
+    stage.arm.calls.clear()
+    stage.arm.end_program = lambda: stage.arm.calls.append("end_program") or "Failed to execute: stop"
+    stage.arm.safety_mode = 3
+    stage.run(PERIOD)
+    stage.arm.runtime, stage.arm.twist = 4, np.zeros(6)
+    stage.run(1.6)
+    assert stage.arm.calls == ["end_program"] * 4  # at once, then every half a second
+    assert stage.loop.counts["programs not ended"] == 4
+    del stage.arm.end_program
+    stage.run(0.6)
+    assert (
+        stage.arm.runtime == 1 and stage.arm.calls == ["end_program"] * 5 and stage.loop.counts["programs ended"] == 1
+    )
+
+
+def test_a_dashboard_that_hangs_is_not_asked_without_a_pause(stage):
+    def hangs():
+        stage.arm.calls.append("end_program")
+        stage.now += 3.0
+        raise ArmError("dashboard does not answer")
+
+    stage.arm.end_program, stage.arm.safety_mode, stage.arm.runtime = hangs, 3, 4
+    stage.arm.calls.clear()
+    stage.run(0.8)
+    assert len(stage.arm.calls) == 2
+
+
+def test_a_program_that_is_not_ours_is_ended_and_never_followed(stage):
+    """Another person's, started on the pendant while ours is stopped: no watchdog is armed in it."""
+    twist = [0, 0, 0.02, 0, 0, 0]
+    stage.run(0.2, twist)
+    stage.arm.runtime, stage.arm.twist = 1, np.zeros(6)
+    stage.run(0.2)
+    stage.arm.calls.clear()
+    for _ in range(2):
+        stage.arm.runtime = 2
+        stage.run(0.05)
+        assert stage.loop.mode == Mode.FAULT and stage.loop.trouble
+    assert stage.arm.calls == ["end_program"]  # the second time not yet; it knows none of our commands
+    stage.run(1.0)
+    assert stage.arm.calls[:3] == ["end_program", "recover", "rest"] and not stage.loop.trouble
+    stage.run(0.1, twist)
+    assert stage.arm.twist.any()
+
+
+def test_a_recovery_that_does_not_last_is_none(stage):
+    """The tries are counted on: a program that ends at once is not uploaded for ever."""
+
+    def ends_at_once():
+        stage.arm.calls.append("recover")
+
+    stage.arm.recover, stage.arm.runtime = ends_at_once, 1
+    stage.run(10.0)
+    assert stage.arm.calls.count("recover") == 5 and stage.loop.mode == Mode.FAULT
 
 
 def test_stop_holds_until_the_twists_pause(stage):

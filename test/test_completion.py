@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
-from kovis_ros.method.config import SuccessConfig, load_task  # noqa: E402
+from kovis_ros.method.config import CompletionStep, SuccessConfig, load_task  # noqa: E402
 from kovis_sim import completion  # noqa: E402
 from kovis_sim.success import Progress  # noqa: E402
 
@@ -47,6 +47,26 @@ def test_a_moment_that_is_no_fit_is_enough_to_fail(monkeypatch, worst):
     outcome = judged(monkeypatch, GOOD._replace(**worst))
     assert not outcome.success
     assert {name: getattr(outcome, name) for name in worst} == worst
+
+
+def test_a_grip_is_as_hard_as_its_step_says_and_stays_so():
+    told = []
+    scene = SimpleNamespace(task=None, q=np.zeros(6), opening_m=0.01, world_T_tcp=np.eye(4), solve=lambda pose, q: q)
+    scene.cell = SimpleNamespace(contact_force=lambda: 0.0)
+    scene.follow = lambda q, opening_m, dt, grip_n: told.append((round(opening_m, 3), grip_n)) or 0.0
+    motion = completion.Motion(scene)
+    motion.hold()
+    motion.step(CompletionStep(gripper_m=0.006, force_n=60.0, settle_s=0.02))
+    motion.step(CompletionStep(move_m=(0.0, 0.0, 0.001), speed_mps=0.05, settle_s=0.0))
+    # 4 mm at 100 mm/s are two ticks, then one to settle and one of the move
+    assert told == [(0.01, 40.0), (0.008, 60.0), (0.006, 60.0), (0.006, 60.0), (0.006, 60.0)]
+
+
+@pytest.mark.parametrize("step", [CompletionStep(), CompletionStep(gripper_m=0.0, move_m=(0.0, 0.0, 0.1))])
+def test_a_step_that_is_not_one_thing_is_refused(step):
+    motion = completion.Motion(SimpleNamespace(q=np.zeros(6), opening_m=0.01))
+    with pytest.raises(ValueError, match="give either gripper_m or move_m"):
+        motion.step(step)
 
 
 def test_too_much_force_while_it_holds_fails(monkeypatch):

@@ -73,11 +73,29 @@ def test_relative_move_ends_by_cancel_fault_and_timeout(stage):
         assert move.outcome == outcome
         stage.run(2.0)
         assert not stage.arm.twist.any()
+
+
+def test_relative_move_takes_as_long_as_the_slider_makes_it(stage):
+    """A lift of 90 mm at 50 mm/s takes 9 s at 20 %, and more than the 2 * 1.8 + 3 s that it may at 100 %."""
+    move = RelativeMove([0, 0, -1, 0, 0, 0], 0.09, 0.05, 0.0)
+    stage.arm.scaling = 0.2
+    stage.loop.move(move, stage.now)
+    stage.run(8.0)
+    assert move.outcome is None
+    stage.run(8.0)
+    assert move.outcome == Outcome.NOTHING and move.travelled_m == pytest.approx(0.09, abs=2e-4)
+
+
+@pytest.mark.parametrize(("scaling", "seconds"), [(1.0, 5.0), (0.5, 10.0), (0.0, 5.0)])
+def test_relative_move_that_does_not_get_there_is_out_of_time(stage, scaling, seconds):
+    """2 * 0.05 / 0.05 + 3 s at the slider's speed; a slider at 0 lets nobody wait for ever."""
     move = RelativeMove([0, 0, 1, 0, 0, 0], 0.05, 0.05, 0.0)
     stage.loop.move(move, stage.now)
-    stage.arm.scaling = 0.01
-    stage.run(6.0)
-    assert move.outcome == Outcome.TIMEOUT and "still to go" in move.message
+    stage.arm.scaling, stage.arm.stuck = scaling, True
+    stage.run(seconds - 0.1)
+    assert move.outcome is None
+    stage.run(0.2)
+    assert move.outcome == Outcome.TIMEOUT and "still to go" in move.message and not stage.arm.twist.any()
 
 
 def test_relative_move_is_refused_while_the_arm_is_not_free(stage):

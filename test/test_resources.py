@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from kovis_ros.bringup.resources import WARM_UP_S, Holding, growth, look
@@ -42,14 +43,34 @@ def test_an_ended_process_holds_nothing():
     assert look(pid, 0.0) is None
 
 
+def life(mb_per_s, seconds=60.0, step_s=5.0):
+    """Looks at a process that gains 50 MB in its warm-up."""
+    grown = [Holding(WARM_UP_S + at, 100.0 + mb_per_s * at, 9, 20) for at in np.arange(0.0, seconds + 1.0, step_s)]
+    return [Holding(0.0, 50.0, 3, 10), *grown]
+
+
 def test_growth_leaves_the_warm_up_out_and_names_what_leaks():
     looks = [Holding(0.0, 50.0, 3, 10)]
     looks += [Holding(WARM_UP_S + 60.0 * i, 100.0 + 2.0 * i, 9, 20 + i) for i in range(11)]
-    found = growth(looks)
-    # 2 MB a minute for ten minutes: 20 MB, 120 MB/h
-    assert found.memory_mb == 20.0 and found.memory_mb_per_h == pytest.approx(120.0)
-    assert (found.seconds, found.threads, found.files) == (600.0, 0, 10)
-    assert found.leaks == "memory +20.0 MB (120 MB/h), files +10"
-    steady = growth([each._replace(memory_mb=100.0, files=20) for each in looks])
+    found = growth([looks])
+    # 2 MB a minute for ten minutes: 20 MB, where 10 * 1 + 2 may be
+    assert found == (600.0, 600.0, pytest.approx(2.0), 0, 10)
+    assert found.leaks == "memory +2.0 MB/min, files +10"
+    steady = growth([[each._replace(memory_mb=100.0, files=20) for each in looks]])
     assert steady.leaks == ""
-    assert growth(looks[:3]) is None
+    assert growth([looks[:2]]) is None and growth([]) is None
+
+
+def test_a_leak_shows_over_lives_that_are_all_short():
+    """0.3 MB a second: 9 MB in the 30 s that a life goes on after its warm-up."""
+    found = growth([life(0.3, 30.0)] * 5 + [life(0.0, 0.0)])
+    assert (found.seconds, found.longest_s, found.memory_mb_per_min) == (150.0, 30.0, pytest.approx(18.0))
+    assert found.leaks == "memory +18.0 MB/min"
+
+
+def test_noise_and_a_late_step_are_no_leak(rng):
+    noisy = [each._replace(memory_mb=each.memory_mb + rng.normal(0.0, 1.0)) for each in life(0.0, 1800.0)]
+    assert growth([noisy]).leaks == ""
+    late = [each._replace(memory_mb=each.memory_mb + 8.0 * (each.at_s > 80.0)) for each in life(0.0)]
+    assert growth([life(0.0), late, life(0.0)]).leaks == ""
+    assert growth([life(0.03)]).leaks == ""  # 1.8 MB in a minute: a life may still gain a little after its warm-up

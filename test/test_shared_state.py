@@ -21,7 +21,7 @@ def state():
 
 
 def arm(value: float, cycle: int = 1, reset_done: int = 0) -> ArmState:
-    return ArmState((value,) * 6, (-value,) * 6, value, 0.04, 12.5, cycle, reset_done)
+    return ArmState((value,) * 6, (-value,) * 6, value, 0.04, 12.5, cycle, reset_done, 60.0)
 
 
 def test_states_come_back_as_written(state):

@@ -11,7 +11,7 @@ import pytest
 from ur_cell import Cell
 
 from kovis_sim.breaker import FAULTS, Breaker
-from kovis_sim.ur_controller.side_channel import SideChannel, SideChannelError, late_share, measure
+from kovis_sim.ur_controller.side_channel import SideChannel, SideChannelError, late_share, measure, standstill
 
 STEP = 0.008
 
@@ -44,6 +44,18 @@ def test_motion_after_a_rest_is_told_from_a_slow_stop():
     assert not measure(stalled, 10.0).again
 
 
+def test_standstill_is_where_the_joints_stay():
+    def series(angles):
+        return [(10.0 + STEP * i, 0.5, angle, 0.1, 0.1, 0.1, 0.1) for i, angle in enumerate(angles)]
+
+    # the second joint ends at 1 rad and is within 0.2 mrad of it from cycle 4, 32 ms, on: 22 ms after the moment
+    stopping = [0.9, 0.95, 0.99, 0.9997, 0.9999, 1.0, 1.0, 1.0]
+    assert standstill(series(stopping), 10.010) == pytest.approx(0.022)
+    assert standstill(series([1.0] * 5), 10.0) == 0.0
+    assert standstill(series([0.01 * i for i in range(100)]), 10.0) > 0.7  # to the end
+    assert standstill(series([1.0] * 5), 11.0) == float("inf") and standstill([], 10.0) == float("inf")
+
+
 def test_share_of_late_periods():
     # periods of 8, 8, 13 and 8 ms: one of four is more than 4 ms late
     assert late_share([0.0, 0.008, 0.016, 0.029, 0.037], 0.008, 0.004) == 0.25
@@ -65,7 +77,7 @@ def test_channel_and_breaker_reach_a_real_controller():
         breaker.heal(by_name["speed slider to 0"])
         assert channel.ask("state")["slider"] == 1.0
         time.sleep(0.1)
-        assert channel.stop_after(moment).zero_s == 0.0
+        assert channel.stop_after(moment).zero_s == channel.still_after(moment) == 0.0
         breaker.inject(by_name["all nodes killed at once"])
         breaker.inject(by_name["camera black"])
         breaker.heal(by_name["camera black"])

@@ -25,7 +25,7 @@ def run():
     made = Soak(graph, np.random.default_rng(0), print)
     made.seconds, made.trials, made.converged, made.completed = 120.0, 2, 2, 1
     made.periods = [(10.0, 1250, 0.01, 300), (30.0, 3750, 0.002, 600)]
-    made.measured["link cut"] += [Measured("link cut", 0.11, 0.01, 0.0, 1.1), Measured("link cut", 0.3, 0.2, 0.0, 1.1)]
+    made.measured["link cut"] += [Measured("link cut", 0.11, 0.01, 0.0, 1.1), Measured("link cut", 0.2, 0.1, 0.0, 1.1)]
     made.looks["servo", 7] = [Holding(at, 80.0, 4, 12) for at in np.arange(0.0, 100.0, 10.0)]
     return made
 
@@ -33,22 +33,47 @@ def run():
 def test_a_good_run_has_no_problems(run):
     report = {"task": "pick_mug", "seed": 0, **run.report()}
     assert report["problems"] == [] and (report["faults_injected"], report["faults_survived"]) == (2, 2)
-    assert report["faults"]["link cut"] == {"injected": 2, "survived": 2, "over_the_limit": 1, "worst_s": 0.2}
+    assert report["faults"]["link cut"] == {
+        "injected": 2, "survived": 2, "moved_on": 0, "moved_again": 0, "over_the_limit": 0, "worst_s": 0.1,
+    }  # fmt: skip
     # (1250 * 0.01 + 3750 * 0.002) / 5000 = 0.004
     assert report["rates"] == pytest.approx({"commands_hz": 125.0, "commands_late_share": 0.004, "keypoints_hz": 22.5})
     text = soak.markdown(report)
-    assert "| link cut | 2 | 2 | 1 | 200 ms |" in text and "Problems: none." in text
-    assert "0.40 % of periods" in text and "| servo | 1 | 80 MB | 4 | 12 | 60 s: +0.0 MB" in text
+    assert "| link cut | 2 | 2 | 0 | 0 | 0 | 100 ms |" in text and "Problems: none." in text
+    assert "0.40 % of periods" in text and "| servo | 1 | 80 MB | 4 | 12 | 60 s: +0.00 MB/min" in text
 
 
 def test_what_goes_wrong_is_a_problem(run):
     run.measured["servo killed"].append(Measured("servo killed", float("inf"), float("inf"), 0.0, 1.1))
     run.deaths.append("sim ended with -11 during link cut")
     run.looks["servo", 7] = [Holding(at, 80.0, 4 + int(at), 12) for at in np.arange(0.0, 100.0, 10.0)]
-    problems = run.report()["problems"]
-    assert problems[:2] == ["servo killed: the arm moved on", "sim ended with -11 during link cut"]
-    assert problems[2] == "servo leaks: threads +60"
-    assert "| servo killed | 1 | 0 | 0 | moved on |" in soak.markdown({"task": "x", "seed": 0, **run.report()})
+    assert run.report()["problems"] == [
+        "servo killed: the arm moved on, 1 of 1 times",
+        "sim ended with -11 during link cut",
+        "servo leaks: threads +60",
+    ]
+    assert "| servo killed | 1 | 0 | 1 | 0 | 0 | none stayed |" in soak.markdown(
+        {"task": "x", "seed": 0, **run.report()}
+    )
+
+
+def test_motion_again_late_stops_and_rounds_that_did_not_start_are_problems(run):
+    run.measured["link cut"] += [
+        Measured("link cut", 0.4, 0.3, 0.0, 1.1),
+        Measured("link cut", 0.95, 0.85, 0.0, 1.0, again=True),
+    ]
+    run.troubles = ["whole trial: no answer of servo in 15 s"] * 3
+    run.looks["ur5", 8] = [Holding(at, 80.0 + 0.3 * max(at - 30.0, 0.0), 24, 39) for at in np.arange(0.0, 63.0, 5.0)]
+    report = run.report()
+    assert report["problems"] == [
+        "link cut: the arm stood and moved again, 1 of 4 times",
+        "link cut: the arm stood too late, 1 of 4 times, 300 ms after the limit at worst",
+        "ur5 leaks: memory +18.0 MB/min",
+        "3 rounds did not get going",
+    ]
+    assert report["faults_survived"] == 3
+    text = soak.markdown({"task": "x", "seed": 0, **report})
+    assert "| link cut | 4 | 3 | 0 | 1 | 1 | 300 ms |" in text and "\n- 3 rounds did not get going" in text
 
 
 def test_a_run_without_whole_trials_still_reports(run):

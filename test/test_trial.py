@@ -7,6 +7,7 @@ pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
 from kovis_ros.method import geometry, kinematics  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
+from kovis_sim import robot  # noqa: E402
 from kovis_sim.scene import Scene  # noqa: E402
 from kovis_sim.shared_state import ArmState  # noqa: E402
 from kovis_sim.trial import Trial  # noqa: E402
@@ -23,7 +24,7 @@ def scene():
 
 
 def arm(q, opening_m, target_m):
-    return ArmState(tuple(q), (0.0,) * 6, opening_m, target_m, 0.0, 0, 0)
+    return ArmState(tuple(q), (0.0,) * 6, opening_m, target_m, 0.0, 0, 0, 60.0)
 
 
 def run_completion(trial, scene, lift_m=0.09):
@@ -39,6 +40,14 @@ def run_completion(trial, scene, lift_m=0.09):
         trial.advance(arm(q, opening, 0.0), TICK_S)
     for _ in range(90):
         trial.advance(arm(q, opening, 0.0), TICK_S)
+
+
+def test_the_cell_grips_as_hard_as_the_gripper_was_told(scene, monkeypatch):
+    scene.reset(1)
+    trial, told, drive = Trial(scene, 1), [], scene.cell.world.drive
+    monkeypatch.setattr(scene.cell.world, "drive", lambda name, *state: told.append(state[1]) or drive(name, *state))
+    trial.advance(arm(scene.q, scene.opening_m, 0.0), TICK_S)
+    assert {round(torque["left_outer_joint"], 6) for torque in told} == {round(robot.finger_torque(60.0), 6)}
 
 
 def test_a_lifted_mug_counts_after_it_hung_for_a_second(scene):

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ur_cell import ROOT, Cell, Client, ask_client, new_address
 
+from kovis_ros.drivers import ur5
 from kovis_ros.drivers.ur_link import ArmError, Version, dashboard, probe
 from kovis_ros.drivers.ur_setup import Ur5Settings, check_model, check_remote, check_tcp
 
@@ -119,6 +122,64 @@ def test_a_controller_that_freezes_while_connecting_ends_the_process_with_a_line
     assert answer.returncode == -signal.SIGKILL, answer
     (line,) = answer.stderr.strip().splitlines()
     assert line.startswith(f"error: the controller at {frozen.address} stopped answering while connecting: look at")
+
+
+class Vendor:
+    """Stands for both of the vendor's modules and their interfaces; notes what is called while nothing limits it."""
+
+    def __init__(self):
+        self.limits, self.unlimited = 0, []
+        self.RTDEControlInterface = self.RTDEReceiveInterface = self.made
+        self.answers = {
+            "getTCPOffset": [0, 0, 0.17, 0, 0, 0],
+            "setWatchdog": True,
+            "getRobotMode": 7,
+            "isConnected": True,
+        }
+
+    def made(self, *arguments):
+        self.called("constructor")
+        return SimpleNamespace(**{name: self.call(name) for name in CALLS})
+
+    def call(self, name):
+        return lambda *arguments: self.called(name)
+
+    def called(self, name):
+        if not self.limits:
+            self.unlimited.append(name)
+        return self.answers.get(name, 2 if name == "getRuntimeState" else 1)
+
+    @contextmanager
+    def limited(self, address, patience_s):
+        self.limits += 1
+        try:
+            yield
+        finally:
+            self.limits -= 1
+
+
+CALLS = (
+    "getTimestamp", "getActualQ", "getActualQd", "getActualTCPPose", "getActualTCPSpeed", "getActualTCPForce",
+    "getRobotMode", "getSafetyMode", "getRuntimeState", "getSpeedScaling", "getTargetSpeedFraction", "getPayload",
+    "isConnected", "getTCPOffset", "setWatchdog", "stopScript", "disconnect",
+)  # fmt: skip
+
+
+def test_all_that_may_block_while_connecting_is_limited(monkeypatch):
+    """A link that is lost just after the constructors would keep the next calls for minutes."""
+    vendor = Vendor()
+    monkeypatch.setattr(ur5, "_library", lambda: (vendor, vendor))
+    monkeypatch.setattr(ur5, "limited", vendor.limited)
+    monkeypatch.setattr(ur5, "send_at_once", lambda address: None)
+    arm = ur5.Ur5(Ur5Settings("1.2.3.4"))
+    arm.version = Version(3, 15, 8)
+    for call in (arm.connect, arm.recover):
+        call()
+        assert vendor.unlimited == [] and not vendor.limits
+    vendor.answers["setWatchdog"] = False
+    with pytest.raises(ArmError, match="refused the watchdog"):
+        arm.recover()
+    assert vendor.unlimited == []
 
 
 def test_a_dashboard_that_knows_no_remote_control_is_let_be():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,8 +21,10 @@ from unique_identifier_msgs.msg import UUID  # noqa: E402
 
 from kovis_msgs.action import Gripper, MoveRelative  # noqa: E402
 from kovis_msgs.msg import ServoStatus  # noqa: E402
+from kovis_ros import conversions  # noqa: E402
 from kovis_ros.method import geometry  # noqa: E402
 from kovis_ros.method.kinematics import forward  # noqa: E402
+from kovis_ros.nodes.arm_owner import ArmOwner  # noqa: E402
 
 pytestmark = pytest.mark.ros
 
@@ -147,6 +150,28 @@ def test_only_the_active_servo_goal_may_use_gripper_and_moves(arm):
     arm.owners.publish(GoalStatusArray())
     arm.spin(0.3)
     assert arm.run(arm.gripper, Gripper.Goal(position=0.06))[0] == GoalStatus.STATUS_SUCCEEDED
+
+
+def test_what_a_servo_goal_asked_for_is_refused_after_its_end():
+    """It would pass for a stranger's, whose moves nobody watches."""
+
+    def status(number, code):
+        return GoalStatus(goal_info=GoalInfo(goal_id=UUID(uuid=[number] * 16)), status=code)
+
+    def refusal(number):
+        return owner.refusal(SimpleNamespace(goal_id=UUID(uuid=[number] * 12 + [0, 0, 0, 2])))
+
+    owner = ArmOwner(SimpleNamespace(create_subscription=lambda *arguments: None), 0.4)
+    owner.on_goals(GoalStatusArray(status_list=[status(1, GoalStatus.STATUS_EXECUTING)]))
+    assert refusal(1) == "" and "belongs to an active servo goal" in refusal(2)
+    owner.on_goals(GoalStatusArray(status_list=[status(1, GoalStatus.STATUS_ABORTED)]))
+    assert "the servo goal that asked for it has ended" in refusal(1) and refusal(2) == ""
+    owner.on_goals(GoalStatusArray(status_list=[status(2, GoalStatus.STATUS_EXECUTING)]))
+    owner.on_status(ServoStatus(code=ServoStatus.IDLE, header=conversions.header(1, "")))  # another servo's
+    assert "has ended" in refusal(1) and "has ended" in refusal(2) and refusal(3) == ""
+    for number in range(3, 100):  # it does not remember for ever
+        owner.on_goals(GoalStatusArray(status_list=[status(number, GoalStatus.STATUS_SUCCEEDED)]))
+    assert refusal(1) == "" and "has ended" in refusal(99)
 
 
 def test_a_servo_that_was_started_again_frees_the_arm(arm):

@@ -182,7 +182,9 @@ def test_gripper_moves_at_its_speed_and_stops_at_an_object(fresh):
         assert time.monotonic() - start < 3.0
         time.sleep(0.01)
     assert ask("GET OBJ") == b"OBJ 2\n" and ask("GET POS") == b"POS 204\n"  # 255 (1 - 17 / 85)
-    assert fresh.shared.read_arm().opening_m == pytest.approx(0.017)
+    state = fresh.shared.read_arm()
+    assert state.opening_m == pytest.approx(0.017)
+    assert state.grip_n == pytest.approx(62.16, abs=0.01)  # 20 + (235 - 20) 50 / 255
     fresh.shared.report(0.0)
     ask("SET POS 100")
     time.sleep(0.5)

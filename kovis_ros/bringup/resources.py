@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 WARM_UP_S = 30.0  # caches fill and libraries load in this time
-LEAK_MB, LEAK_MB_PER_H = 10.0, 60.0  # memory that grew by more than both leaks
+LEAK_MB_PER_MIN, LATE_MB = 1.0, 2.0  # memory that grows by more, beyond what a life may still gain after its warm-up
 LEAK_THREADS, LEAK_FILES = 2, 8
 
 
@@ -23,24 +23,24 @@ class Holding(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """What one process gained between warm-up and its last look."""
+    """What the lives of one process gained after their warm-up."""
 
-    seconds: float
-    memory_mb: float
-    memory_mb_per_h: float  # slope of a straight line through all looks
-    threads: int
+    seconds: float  # altogether
+    longest_s: float  # of one life
+    memory_mb_per_min: float
+    threads: int  # the most that one life gained
     files: int
 
     @property
     def leaks(self) -> str:
         """What leaks, in words; empty if nothing does."""
-        words = []
-        if self.memory_mb > LEAK_MB and self.memory_mb_per_h > LEAK_MB_PER_H:
-            words.append(f"memory +{self.memory_mb:.1f} MB ({self.memory_mb_per_h:.0f} MB/h)")
+        words, minutes = [], self.longest_s / 60.0
+        if self.memory_mb_per_min * minutes > LEAK_MB_PER_MIN * minutes + LATE_MB:
+            words.append(f"memory {self.memory_mb_per_min:+.1f} MB/min")
         if self.threads > LEAK_THREADS:
-            words.append(f"threads +{self.threads}")
+            words.append(f"threads {self.threads:+d}")
         if self.files > LEAK_FILES:
-            words.append(f"files +{self.files}")
+            words.append(f"files {self.files:+d}")
         return ", ".join(words)
 
 
@@ -57,13 +57,30 @@ def look(pid: int, at_s: float) -> Holding | None:
     return Holding(at_s, int(fields["VmRSS"].split()[0]) / 1024.0, int(fields["Threads"]), files)
 
 
-def growth(looks: Sequence[Holding]) -> Growth | None:
-    """Of one process; None when it did not live through its warm-up."""
-    settled = [each for each in looks if each.at_s - looks[0].at_s >= WARM_UP_S]
-    if len(settled) < 3:
+def growth(lives: Sequence[Sequence[Holding]]) -> Growth | None:
+    """Of a process, from the looks at each of its lives; None when none was seen twice after its warm-up.
+
+    The slope of the memory is robust (Theil's incomplete method): the median, over all lives, of the slopes between
+    looks that are half a life apart. A single step up moves it little, and a process that is killed every minute is
+    judged by all of its minutes.
+    """
+    settled = [found for life in lives if len(found := after_warm_up(life)) > 1]
+    if not settled:
         return None
-    first, last = settled[0], settled[-1]
-    hours = (np.array([each.at_s for each in settled]) - first.at_s) / 3600.0
-    slope = float(np.polyfit(hours, [each.memory_mb for each in settled], 1)[0])
-    seconds, memory = last.at_s - first.at_s, last.memory_mb - first.memory_mb
-    return Growth(seconds, memory, slope, last.threads - first.threads, last.files - first.files)
+    lengths = [life[-1].at_s - life[0].at_s for life in settled]
+    slope = 60.0 * float(np.median([each for life in settled for each in slopes(life)]))
+    threads = max(life[-1].threads - life[0].threads for life in settled)
+    files = max(life[-1].files - life[0].files for life in settled)
+    return Growth(sum(lengths), max(lengths), slope, threads, files)
+
+
+def after_warm_up(life: Sequence[Holding]) -> list[Holding]:
+    """The looks at a process after its warm-up."""
+    return [each for each in life if each.at_s - life[0].at_s >= WARM_UP_S]
+
+
+def slopes(life: Sequence[Holding]) -> list[float]:
+    """MB/s between looks that are half of a life apart; at least two looks."""
+    half = len(life) // 2
+    pairs = zip(life[:-half], life[half:], strict=True)
+    return [(late.memory_mb - early.memory_mb) / (late.at_s - early.at_s) for early, late in pairs]

@@ -11,8 +11,15 @@ import numpy as np
 
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.graph import identity
+from kovis_ros.bringup.resources import LATE_MB, LEAK_MB_PER_MIN
 from kovis_ros.cli.servo import add_graph, simulated
 from kovis_ros.method.config import ConfigError, load_task
+
+COUNTS = ("injected", "survived", "moved_on", "moved_again", "over_the_limit")  # of a fault, as the table's columns
+LEAK = (
+    "Growth of memory is the median of the slopes between looks half a life apart; a process leaks that grows by more "
+    f"than {LEAK_MB_PER_MIN:g} MB a minute and, in its longest life, by {LATE_MB:g} MB on top."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when every fault left the arm at rest, nothing leaked and nobody died; 1 otherwise."""
+    """0 when every round began, every fault left the arm at rest in time, nothing leaked and nobody died; else 1."""
     if args.minutes <= 0:
         raise ConfigError(f"--minutes {args.minutes} is out of range: give more than 0")
     given, values = simulated(args)
@@ -73,12 +80,14 @@ def markdown(report: dict[str, Any]) -> str:
         f"{report['completed']} completed. {report['faults_injected']} faults, {report['faults_survived']} survived: "
         "the arm came to rest and stayed so, and the graph went on with the next trial.", "",
         rates_line(report["rates"]), "",
-        "| fault | injected | survived | later than 150 ms | worst |", "|---|---|---|---|---|",
+        "| fault | injected | survived | moved on | moved again | later than 150 ms | worst |",
+        "|---|---|---|---|---|---|---|",
         *(fault_row(name, row) for name, row in report["faults"].items()), "",
         "Times count from the fault, or from when what is missing was stale.", "",
-        "| process | lives | memory | threads | files | growth of the longest life after its warm-up |",
+        "| process | lives | memory | threads | files | growth after the warm-up, over all lives |",
         "|---|---|---|---|---|---|",
         *(process_row(name, row) for name, row in report["processes"].items()), "",
+        LEAK, "",
         f"Rounds that did not get going: {len(troubles)}" + "".join(f"\n- {line}" for line in troubles), "",
         "Problems: " + ("".join(f"\n- {line}" for line in problems) or "none."),
     ])  # fmt: skip
@@ -94,14 +103,15 @@ def rates_line(rates: dict[str, float]) -> str:
 
 def fault_row(name: str, row: dict[str, Any]) -> str:
     """One kind of fault as a row of the table."""
-    worst = "moved on" if row["worst_s"] is None else f"{1e3 * row['worst_s']:.0f} ms"
-    return f"| {name} | {row['injected']} | {row['survived']} | {row['over_the_limit']} | {worst} |"
+    worst = "none stayed" if row["worst_s"] is None else f"{1e3 * row['worst_s']:.0f} ms"
+    counts = " | ".join(str(row[key]) for key in COUNTS)
+    return f"| {name} | {counts} | {worst} |"
 
 
 def process_row(name: str, row: dict[str, Any]) -> str:
     """One process as a row of the table."""
     grown, text = row["growth"], "too short"
     if grown:
-        text = f"{grown['seconds']:.0f} s: {grown['memory_mb']:+.1f} MB, {grown['threads']:+d} threads, "
+        text = f"{grown['seconds']:.0f} s: {grown['memory_mb_per_min']:+.2f} MB/min, {grown['threads']:+d} threads, "
         text += f"{grown['files']:+d} files"
     return f"| {name} | {row['lives']} | {row['memory_mb']:.0f} MB | {row['threads']} | {row['files']} | {text} |"

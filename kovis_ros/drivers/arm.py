@@ -12,6 +12,7 @@ from kovis_ros.method import geometry
 Array = npt.NDArray[np.float64]
 PLAYING = 2
 RUNNING = 7
+STANDING_SCALE = 0.001  # of the speed: a slider that is not above it is at 0
 NORMAL, REDUCED, PROTECTIVE_STOP = 1, 2, 3
 ROBOT_MODES = {
     -1: "no controller", 0: "disconnected", 1: "confirm safety", 2: "booting", 3: "power off", 4: "power on", 5: "idle",
@@ -61,7 +62,7 @@ class Reading(NamedTuple):
             return f"robot mode is {mode}: power the arm on and release its brakes on the pendant"
         if not self.program_running:
             return "the control program does not run on the controller"
-        if self.speed_scaling <= 0.001:
+        if self.speed_scaling <= STANDING_SCALE:
             return "the speed slider is at 0: raise it on the pendant"
         return ""
 

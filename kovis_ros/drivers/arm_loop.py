@@ -15,14 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kovis_ros.drivers.arm import PLAYING, Arm, Reading
+from kovis_ros.drivers.arm import Arm, Reading
 from kovis_ros.drivers.arm_limits import Limits
+from kovis_ros.drivers.arm_recovery import LONGEST_TICK_S, Recovery
 from kovis_ros.drivers.relative_move import Outcome, RelativeMove
-from kovis_ros.drivers.ur_link import ArmError, LinkLostError
+from kovis_ros.drivers.ur_link import ArmError
 
 Array = npt.NDArray[np.float64]
-RECOVERY_TRIES = 5
-LONGEST_TICK_S = 0.02
 STARTED = "the arm node has just started: pause the twists to go on"
 UNHEARD_S = 2.0  # a sender is found up to half a second before its first twist comes (seen): silence is no pause yet
 JOINED = "a sender of twists has just been found: pause the twists to go on"
@@ -56,8 +55,7 @@ class ArmLoop:
         self._unheard = False  # is there a sender that was found and has sent nothing yet
         self._move: RelativeMove | None = None
         self._halt = ""
-        self._safe_since: float | None = None
-        self._tries = 0
+        self._recovery = Recovery(arm, limits, self.counts)
 
     # requests, from any thread
 
@@ -138,10 +136,11 @@ class ArmLoop:
         with self._lock:
             setpoint, move, halt = self._setpoint, self._move, self._halt
             self._halt = ""
-        if not (reading.safe and reading.program_running):
+        healthy = reading.safe and reading.program_running
+        if self.mode == Mode.FAULT and self._recovery.succeeded and healthy:
+            self._rest()
+        elif self.mode == Mode.FAULT or not healthy:
             self._fault(reading, move, now)
-        elif self.mode == Mode.FAULT:
-            self._rest()  # whatever brought the program back may have brought its old speed with it
         elif halt:
             self._stop(halt, move)
         elif move is not None:
@@ -200,37 +199,14 @@ class ArmLoop:
             move.finish(outcome, message)
 
     def _fault(self, reading: Reading, move: RelativeMove | None, now: float) -> None:
+        """Nothing but a recovery of ours leads out of a fault: a program that comes back by itself is ended."""
         if self.mode != Mode.FAULT:
             self.mode = Mode.FAULT
-            self._safe_since, self._tries = None, 0
             self.counts["faults"] += 1
             self._hold(reading.trouble())
             self._end(move, Outcome.ROBOT, reading.trouble())
-            self._end_paused(reading)
-        if not reading.safe:
-            self._safe_since = None
-        elif self._safe_since is None:
-            self._safe_since = now
-        elif now - self._safe_since > self.limits.recovery_s and self._tries < RECOVERY_TRIES:
-            self._safe_since, self._tries = now, self._tries + 1
-            self._recover()
-
-    def _end_paused(self, reading: Reading) -> None:
-        if reading.runtime_state <= PLAYING:
-            return
-        try:
-            self.arm.end_program()
-        except ArmError:
-            self.counts["programs left paused"] += 1
-
-    def _recover(self) -> None:
-        try:
-            self.arm.recover()
-            self.counts["recoveries"] += 1
-        except LinkLostError:
-            raise
-        except ArmError as error:
-            self.held = str(error)
+            self._recovery.begin(now)
+        self.held = self._recovery.step(reading, now) or self.held
 
     def _hold(self, reason: str) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from kovis_ros.drivers.arm import Reading
+from kovis_ros.drivers.arm import STANDING_SCALE, Reading
 from kovis_ros.method import geometry
 from kovis_ros.method.motion import ROTATION_SCALE
 
@@ -20,7 +20,7 @@ APPROACH_PER_S = 8.0  # speed per distance left; times the loop's delay of about
 STRAIGHTEN_PER_S = 3.0  # correction of what leaves the path
 ARRIVED_M = 0.0001
 CREEP_MPS = 0.002  # slowest approach
-SLACK_S = 3.0
+SLACK_S = 3.0  # beyond twice the way at the commanded speed, at the full speed of the slider
 
 
 class Outcome(IntEnum):
@@ -63,7 +63,7 @@ class RelativeMove:
         self.ending: tuple[Outcome, str] | None = None
         self._start: Array | None = None
         self._force: Array = np.zeros(3)
-        self._deadline_s = 0.0
+        self._left_s, self._stepped_s = 0.0, 0.0
 
     def goal(self, base_T_tcp: Array) -> Array:
         """Where the TCP would end, (4, 4), from a start pose."""
@@ -74,13 +74,15 @@ class RelativeMove:
         """Twist (6,) to command now, axes of tool0; sets `ending` when the arm should come to rest instead."""
         pose = reading.pose()
         if self._start is None:
-            self._start, self._force = pose, np.array(reading.force[:3])
-            self._deadline_s = now + 2 * self.distance_m / self.speed_mps + SLACK_S
+            self._start, self._force, self._stepped_s = pose, np.array(reading.force[:3]), now
+            self._left_s = 2 * self.distance_m / self.speed_mps + SLACK_S
+        self._left_s -= (now - self._stepped_s) * pace(reading.speed_scaling)
+        self._stepped_s = now
         way = geometry.log(geometry.inverse(self._start) @ pose) * SCALE
         self.travelled_m = float(np.clip(way @ self.unit, 0.0, self.distance_m))
         self.force_n = float(np.linalg.norm(np.array(reading.force[:3]) - self._force))
         left = self.distance_m - self.travelled_m
-        self.ending = self._ending(left, now)
+        self.ending = self._ending(left)
         wanted = self._start @ geometry.exp(self.twist * self.travelled_m)
         off_path = geometry.log(geometry.inverse(pose) @ wanted)
         speed = min(self.speed_mps, max(APPROACH_PER_S * left, CREEP_MPS))
@@ -91,13 +93,21 @@ class RelativeMove:
         """The arm stands; the outcome is final."""
         self.message, self.outcome = message, outcome
 
-    def _ending(self, left: float, now: float) -> tuple[Outcome, str] | None:
+    def _ending(self, left: float) -> tuple[Outcome, str] | None:
         if self.cancelled:
             return Outcome.CANCELLED, "cancelled"
         if self.force_limit_n > 0 and self.force_n > self.force_limit_n:
             return Outcome.FORCE, f"contact force {self.force_n:.1f} N reached the limit of {self.force_limit_n:.1f} N"
         if left < ARRIVED_M:
             return Outcome.NOTHING, ""
-        if now > self._deadline_s:
+        if self._left_s < 0.0:
             return Outcome.TIMEOUT, f"{1e3 * left:.1f} mm still to go long after the move should have ended"
         return None
+
+
+def pace(speed_scaling: float) -> float:
+    """How fast a move's time runs out, 0..1: as fast as the arm goes, which the slider slows down.
+
+    At full speed where the slider lets it stand: a move must not wait for a person for ever, to go on without a word.
+    """
+    return speed_scaling if speed_scaling > STANDING_SCALE else 1.0

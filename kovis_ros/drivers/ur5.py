@@ -32,7 +32,7 @@ from kovis_ros.drivers.ur_setup import (
 Array = npt.NDArray[np.float64]
 INSTALL = "pip install 'kovis_ros[ur]' (ur_rtde)"
 RATE_HZ = 125.0
-CONNECT_LIMIT_S = 20.0  # for the library's constructors: a process that hangs in one is ended
+CONNECT_LIMIT_S = 20.0  # for the library's constructors and first calls: a process that hangs in one is ended
 START_LIMIT_S = 1.0
 LONGEST_WAIT_S = 0.1  # between two checks of the link: a stall of this process is no silence of the controller
 
@@ -72,7 +72,7 @@ class Ur5:
                 raise ArmError(explain(error, self.settings.address)) from None
             self._check_power()
             self._control = self._take_control(control)
-        self._begin(version)
+            self._begin(version)
 
     def read(self) -> Reading:
         """State of the arm.  LinkLostError as from `check_link`."""
@@ -130,7 +130,10 @@ class Ur5:
         self._call("kickWatchdog")
 
     def end_program(self) -> str:
-        """End a program that a protective stop has paused, so that nobody can resume its old speed with "play"."""
+        """Ask the dashboard to end whatever program runs or is paused; its reply: "Stopped" when there is none now.
+
+        Blocks for up to 3 s; ArmError when the dashboard does not answer.
+        """
         return dashboard(self.settings.address, "stop")
 
     def recover(self) -> None:
@@ -143,12 +146,12 @@ class Ur5:
         with limited(self.settings.address, CONNECT_LIMIT_S):
             self._control.disconnect()
             self._control = self._take_control(library)
-        deadline = time.monotonic() + START_LIMIT_S
-        while not self.read().program_running:
-            if time.monotonic() > deadline:
-                raise ArmError(f"the control program did not start in {START_LIMIT_S:g} s: look at the pendant")
-            time.sleep(0.01)
-        self._begin(version)
+            deadline = time.monotonic() + START_LIMIT_S
+            while not self.read().program_running:
+                if time.monotonic() > deadline:
+                    raise ArmError(f"the control program did not start in {START_LIMIT_S:g} s: look at the pendant")
+                time.sleep(0.01)
+            self._begin(version)
 
     def close(self) -> None:
         """Brake, end the program, disconnect.  Only with a healthy link."""

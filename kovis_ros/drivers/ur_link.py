@@ -11,6 +11,7 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple, NoReturn
@@ -98,17 +99,20 @@ if not select.select([sys.stdin], [], [], patience_s)[0]:
 
 @contextmanager
 def limited(address: str, patience_s: float) -> Iterator[None]:
-    """Have this process ended, with a line, if the block takes longer: the vendor's constructors know no timeout.
+    """Have this process ended, with a line, if the block takes longer.
 
-    They hold the interpreter meanwhile, so neither a thread nor a signal's handler of this process could do it.
+    The vendor's constructors know no timeout, its calls one of five minutes. The former hold the interpreter meanwhile,
+    so neither a thread nor a signal's handler of this process could do it.
     """
     line = f"the controller at {address} stopped answering while connecting: look at the pendant, check the network"
     command = [sys.executable, "-I", "-S", "-c", GUARD, str(os.getpid()), str(patience_s), line]
     guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    assert guard.stdin is not None
+    threading.Thread(target=guard.wait, daemon=True).start()  # not at the end, when an armed watchdog must be fed soon
     try:
         yield
     finally:
-        guard.communicate()  # its end of the pipe is closed: it has nothing to guard any more
+        guard.stdin.close()  # it has nothing to guard any more, and ends
 
 
 def end_process(address: str, code: int) -> NoReturn:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterable
 
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from rclpy.action.server import ServerGoalHandle
@@ -12,6 +14,7 @@ from kovis_msgs.msg import ServoStatus
 from kovis_ros import conversions
 from kovis_ros.nodes.arm_output import LATCHED
 
+REMEMBERED = 64  # goals of the servo that have ended
 ACTIVE = (GoalStatus.STATUS_ACCEPTED, GoalStatus.STATUS_EXECUTING, GoalStatus.STATUS_CANCELING)
 
 
@@ -21,6 +24,7 @@ class ArmOwner:
     def __init__(self, node: Node, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._goals: dict[bytes, int] = {}  # when each was accepted, by the servo's clock [ns]
+        self._ended: deque[bytes] = deque(maxlen=REMEMBERED)
         self._seen_s = -1e9
         node.create_subscription(GoalStatusArray, "servo/_action/status", self.on_goals, LATCHED)
         node.create_subscription(ServoStatus, "status", self.on_status, 1)
@@ -28,7 +32,9 @@ class ArmOwner:
     def on_goals(self, message: GoalStatusArray) -> None:
         """Remember which goals of the servo are active: they own gripper and relative moves."""
         active = [status.goal_info for status in message.status_list if status.status in ACTIVE]
-        self._goals = {bytes(goal.goal_id.uuid): conversions.stamp_from_msg(goal.stamp) for goal in active}
+        self._keep({bytes(goal.goal_id.uuid): conversions.stamp_from_msg(goal.stamp) for goal in active})
+        told = [bytes(status.goal_info.goal_id.uuid) for status in message.status_list]
+        self._end(goal for goal in told if goal not in self._goals)
 
     def on_status(self, message: ServoStatus) -> None:
         """The servo lives and watches over its completion motion; or it has no goal any more.
@@ -40,7 +46,16 @@ class ArmOwner:
             self._seen_s = time.monotonic()
         elif message.code == ServoStatus.IDLE:
             written = conversions.stamp_from_msg(message.header.stamp)
-            self._goals = {goal: accepted for goal, accepted in self._goals.items() if accepted >= written}
+            self._keep({goal: accepted for goal, accepted in self._goals.items() if accepted >= written})
+
+    def _keep(self, goals: dict[bytes, int]) -> None:
+        """From now on these are active; the others have ended."""
+        before, self._goals = self._goals, goals
+        self._end(goal for goal in before if goal not in goals)
+
+    def _end(self, goals: Iterable[bytes]) -> None:
+        """Goals that have ended: what still comes of theirs was asked for by nobody who would watch it."""
+        self._ended.extend(goal for goal in goals if goal not in self._ended)
 
     def silent(self) -> bool:
         """Is the servo silent about its completion motion, so that nobody would stop it."""
@@ -48,10 +63,19 @@ class ArmOwner:
 
     def owns(self, handle: ServerGoalHandle) -> bool:
         """Does a goal belong to an active servo goal, told by the first 12 bytes of their ids."""
-        return bytes(handle.goal_id.uuid)[:12] in [goal[:12] for goal in self._goals]
+        return of_one(handle, self._goals)
 
     def refusal(self, handle: ServerGoalHandle) -> str:
         """Why a goal's sender may not use the arm now; empty if it may."""
-        if not self._goals or self.owns(handle):
+        if self.owns(handle):
             return ""
-        return "the arm belongs to an active servo goal: wait for its end or cancel it"
+        if of_one(handle, self._ended):
+            return "the servo goal that asked for it has ended: send another servo goal"
+        if self._goals:
+            return "the arm belongs to an active servo goal: wait for its end or cancel it"
+        return ""
+
+
+def of_one(handle: ServerGoalHandle, goals: Iterable[bytes]) -> bool:
+    """Was a goal sent by one of the servo's goals (16 bytes each)."""
+    return bytes(handle.goal_id.uuid)[:12] in [goal[:12] for goal in goals]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,7 @@ from kovis_msgs.action import Gripper, MoveRelative
 from kovis_ros.method import geometry
 from kovis_ros.method.config import CompletionStep
 
-GRIPPER_TIMEOUT_S = 6.0
-SLACK_S = 5.0  # beyond distance / speed
+SILENCE_S = 4.0  # without answer and feedback; how long a step may take is the affair of the arm's node
 GRIP_N = (20.0, 235.0)  # 2F-85: weakest and strongest grip, by its data sheet
 COLLISION_SHARE = 0.5  # a contact before this share of the way is no arrival
 
@@ -37,11 +37,11 @@ class Completion:
         self._waiting = False
 
     def poll(self, now: float) -> None:
-        """Start the next step when the one before has ended and settled; notice what takes too long."""
+        """Start the next step when the one before has ended and settled; notice an arm that says nothing any more."""
         if self.done or (self._waiting and now < self._deadline):
             return
         if self._waiting:
-            self._fail(f"step {self.index + 1} had no answer in time: look at the arm's status")
+            self._fail(f"step {self.index + 1}: the arm said nothing for {SILENCE_S:g} s: look at its log")
         elif now >= self._settle_until:
             self._next(now)
 
@@ -56,15 +56,19 @@ class Completion:
         if self.index == len(self.steps):
             self.done = True
             return
-        step = self.steps[self.index]
-        client, goal, allowed = self.clients.goal(step)
+        client, goal = self.clients.goal(self.steps[self.index])
         if not client.server_is_ready():
             self._fail(f"step {self.index + 1} needs the actions gripper and move_relative: start the arm node")
             return
-        self._waiting, self._deadline = True, now + allowed
+        self._waiting, self._deadline = True, now + SILENCE_S
         self._settle_until = np.inf
         uuid = UUID(uuid=list(self.owner) + list((self.index + 1).to_bytes(4, "big")))
-        client.send_goal_async(goal, goal_uuid=uuid).add_done_callback(self._accepted)
+        heard = partial(self._heard, self.index)
+        client.send_goal_async(goal, feedback_callback=heard, goal_uuid=uuid).add_done_callback(self._accepted)
+
+    def _heard(self, index: int, feedback: Any) -> None:
+        if index == self.index:
+            self._deadline = self.clients.now() + SILENCE_S
 
     def _accepted(self, future: Any) -> None:
         handle = future.result()
@@ -106,19 +110,13 @@ class ArmClients:
         """Seconds of the node's clock."""
         return float(self.node.get_clock().now().nanoseconds) * 1e-9
 
-    def goal(self, step: CompletionStep) -> tuple[ActionClient, Any, float]:
-        """Client, goal and seconds allowed for a step."""
-        if step.move_m is None:
-            opening = float(step.gripper_m or 0.0)
-            share = (step.force_n - GRIP_N[0]) / (GRIP_N[1] - GRIP_N[0])
-            goal = Gripper.Goal(position=opening, force=float(np.clip(share, 0.01, 1.0)))
-            return self.gripper, goal, GRIPPER_TIMEOUT_S
-        way = np.asarray(step.move_m, float)
-        length = float(np.linalg.norm(way))
-        goal = MoveRelative.Goal(distance=length, speed=step.speed_mps, force_limit=step.force_limit_n)
-        x, y, z = (way / max(length, 1e-9)).tolist()
-        goal.direction.linear.x, goal.direction.linear.y, goal.direction.linear.z = x, y, z
-        return self.move, goal, length / step.speed_mps + SLACK_S
+    def goal(self, step: CompletionStep) -> tuple[ActionClient, Any]:
+        """Client and goal of a step.  ValueError unless it is either a grip or a move."""
+        if step.move_m is None and step.gripper_m is not None:
+            return self.gripper, grip(step.gripper_m, step.force_n)
+        if step.move_m is not None and step.gripper_m is None:
+            return self.move, way(step.move_m, step.speed_mps, step.force_limit_n)
+        raise ValueError(f"completion step {step} is not one thing: give either gripper_m or move_m")
 
     def fault(self, result: Any, step: CompletionStep) -> str:
         """Why an answer means failure, empty if it does not. A grip that holds an object has done its work."""
@@ -129,3 +127,18 @@ class ArmClients:
         else:
             good = result.stopped_by == MoveRelative.Result.NOTHING
         return "" if good else (result.message or "the arm gave no reason")
+
+
+def grip(opening_m: float, force_n: float) -> Gripper.Goal:
+    """Goal of the fingers; the force as a share of what the gripper can."""
+    share = (force_n - GRIP_N[0]) / (GRIP_N[1] - GRIP_N[0])
+    return Gripper.Goal(position=float(opening_m), force=float(np.clip(share, 0.01, 1.0)))
+
+
+def way(displacement_m: Sequence[float], speed_mps: float, force_limit_n: float) -> MoveRelative.Goal:
+    """Goal of the tcp along a displacement (3,) in tool0."""
+    length = geometry.norm(displacement_m)
+    goal = MoveRelative.Goal(distance=length, speed=speed_mps, force_limit=force_limit_n)
+    x, y, z = (np.asarray(displacement_m, float) / max(length, 1e-9)).tolist()
+    goal.direction.linear.x, goal.direction.linear.y, goal.direction.linear.z = x, y, z
+    return goal

@@ -1,4 +1,4 @@
-"""Trials that are broken on purpose: a goal under way, a camera that fails, and when everything stood still."""
+"""Trials that are broken on purpose: a goal under way, and a camera that fails."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from action_msgs.msg import GoalStatus
-from numpy.typing import NDArray
 from rclpy.action.client import ClientGoalHandle
 from std_msgs.msg import String
 
 from kovis_msgs.action import Servo
-from kovis_msgs.msg import Keypoints, Motion
+from kovis_msgs.msg import Keypoints
 from kovis_ros import conversions
 from kovis_ros.method.config import Task
 from kovis_ros.nodes.trials import TrialClient, TrialError
 
 UNDER_WAY_S = 12.0
 MOVING_MPS = 0.005  # a start that is all but a turn goes at 5.5 mm/s of translation
-STILL_M = 0.0002  # of the simulated arm, whose motors settle
 ARRIVAL_S = 0.25  # the longest that a good image takes to its keypoints
 
 
 class FaultTrials(TrialClient):
-    """A client of the graph that also knows, on the clock of ``time.monotonic()``, what was seen and where the arm was.
+    """A client of the graph that also knows, on the clock of ``time.monotonic()``, what was seen.
 
     speed(): translation of the tool at the controller, m/s.
     """
@@ -37,18 +34,12 @@ class FaultTrials(TrialClient):
         super().__init__(task, namespace, check, **options)
         self.speed = speed
         self.seen: deque[tuple[float, float]] = deque(maxlen=2000)  # stamp of an image, arrival of its keypoints
-        self.way: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=2000)  # time, true displacement
         self.camera = self.create_publisher(String, "sim/camera_fault", 1)
         self.create_subscription(Keypoints, "keypoints", self.on_keypoints, 5)
 
     def on_keypoints(self, message: Keypoints) -> None:
         """Remember that an image was of use."""
         self.seen.append((monotonic(message), time.monotonic()))
-
-    def on_truth(self, message: Motion) -> None:
-        """Remember where the simulated arm was."""
-        super().on_truth(message)
-        self.way.append((monotonic(message), np.array(message.displacement)))
 
     def break_camera(self, fault: str) -> None:
         """Send the fault's name; "none" mends the camera."""
@@ -88,14 +79,6 @@ class FaultTrials(TrialClient):
         """When the last image was exposed that was of use and not touched by a fault at the moment."""
         good = [at for at, came in self.seen if at < moment_s + 0.1 and came < moment_s + ARRIVAL_S]
         return max(good, default=moment_s)
-
-    def still_after(self, moment_s: float) -> float:
-        """Seconds from the moment until the simulated arm was where it stayed; NaN when nobody saw it."""
-        way = [(at, where) for at, where in self.way if at >= moment_s]
-        if not way:
-            return float("nan")
-        moving = [at for at, where in way if np.linalg.norm(where - way[-1][1]) > STILL_M]
-        return moving[-1] - moment_s if moving else 0.0
 
 
 def monotonic(message: Any) -> float:

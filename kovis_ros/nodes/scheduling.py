@@ -35,7 +35,8 @@ def run_soon(slice_ns: int = SLICE_NS) -> bool:
     number = SCHED_SETATTR.get(platform.machine())
     if platform.system() != "Linux" or number is None:
         return False
-    wanted = _Attributes(size=ctypes.sizeof(_Attributes), runtime=slice_ns)
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    wanted = _Attributes(size=ctypes.sizeof(_Attributes), nice=nice, runtime=slice_ns)
     return ctypes.CDLL(None).syscall(number, 0, ctypes.byref(wanted), 0) == 0
 
 

@@ -33,6 +33,7 @@ from kovis_ros.nodes.ur5_parameters import PARAMETERS
 LINK_LOST = 4  # exit code
 STUCK_S, STUCK_RECOVERING_S = 1.0, 10.0
 WATCH_PERIOD_S = 0.02
+COUNTED = ("ignored", "clamped", "timeouts", "faults", "recoveries", "programs ended", "programs not ended")
 DISCOVERY_S = 10.0  # senders of twists found in this time after the start may have been sending before it
 
 
@@ -212,7 +213,7 @@ class Ur5Node(Node):  # type: ignore[misc]
             values |= {"robot_mode": reading.robot_mode, "safety_mode": reading.safety_mode}
             values |= {"speed_scaling": reading.speed_scaling}
         values |= {f"twists rejected, {kind}": count for kind, count in self.rejected.items()}
-        values |= {name: counts[name] for name in ("ignored", "clamped", "timeouts", "faults", "recoveries")}
+        values |= {name: counts[name] for name in COUNTED}
         values |= {f"lateness p{p} [ms]": round(self.lateness_ms.percentile(p), 2) for p in (50, 99)}
         values["senders of twists at the start"] = self.senders
         values["rate [Hz]"] = round(self.lateness_ms.rate(time.monotonic()), 1)

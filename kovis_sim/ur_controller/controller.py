@@ -55,6 +55,7 @@ class Controller:
         self.stopped_at = -1e9  # of the last protective stop
         self.log: deque[str] = deque(maxlen=200)
         self.trace: deque[tuple[float, float, float]] = deque(maxlen=TRACE_S * settings.rate_hz)
+        self.joints: deque[tuple[float, ...]] = deque(maxlen=TRACE_S * settings.rate_hz)  # time, q (6,)
         self.commands: deque[float] = deque(maxlen=TRACE_S * settings.rate_hz)  # when they came
         self._starting: tuple[float, Script] | None = None
         self.now = now
@@ -105,10 +106,11 @@ class Controller:
     def _publish(self, now: float) -> None:
         twist = self.arm.twist()
         self.trace.append((now, float(np.linalg.norm(twist[:3])), float(np.linalg.norm(twist[3:]))))
-        gripper = self.gripper
+        q, gripper = tuple(self.arm.q.tolist()), self.gripper
+        self.joints.append((now, *q))
         arm = ArmState(
-            tuple(self.arm.q.tolist()), tuple(self.arm.qd.tolist()), gripper.opening_m, gripper.target_m,
-            now, self.cycle_count, self.reset_done,
+            q, tuple(self.arm.qd.tolist()), gripper.opening_m, gripper.target_m,
+            now, self.cycle_count, self.reset_done, gripper.grip_n,
         )  # fmt: skip
         self.state.write_arm(arm)
 

@@ -5,9 +5,9 @@
     {"do": "claim", "value": true}            somebody else holds the RTDE input registers
     {"do": "freeze", "seconds": 3}            the link is silent: nothing is read or sent
     {"do": "drop", "seconds": 0}              connections are closed; nobody listens for that long (null: ever after)
-    {"do": "state"} {"do": "trace", "seconds": 2} {"do": "commands", "seconds": 2}
-Every reply has "ok" and, where it is false, "error".  `trace` gives [time.monotonic(), |v| m/s, |w| rad/s] per cycle;
-`commands` gives time.monotonic() of each command package.
+    {"do": "state"} {"do": "trace", "seconds": 2} {"do": "joints", "seconds": 2} {"do": "commands", "seconds": 2}
+Every reply has "ok" and, where it is false, "error".  `trace` gives [time.monotonic(), |v| m/s, |w| rad/s] per cycle,
+`joints` [time.monotonic(), six angles in rad]; `commands` gives time.monotonic() of each command package.
 """
 
 from __future__ import annotations
@@ -88,6 +88,11 @@ def _trace(controller: Controller, link: Link, request: Request) -> Request:
     return {"trace": [list(entry) for entry in controller.trace if entry[0] >= start]}
 
 
+def _joints(controller: Controller, link: Link, request: Request) -> Request:
+    start = controller.now - float(request["seconds"])
+    return {"joints": [list(entry) for entry in controller.joints if entry[0] >= start]}
+
+
 def _commands(controller: Controller, link: Link, request: Request) -> Request:
     start = controller.now - float(request["seconds"])
     return {"commands": [at for at in controller.commands if at >= start]}
@@ -96,6 +101,7 @@ def _commands(controller: Controller, link: Link, request: Request) -> Request:
 _ACTIONS: dict[str, Callable[[Controller, Link, Request], Request | None]] = {
     "state": _state,
     "trace": _trace,
+    "joints": _joints,
     "commands": _commands,
     "protective_stop": lambda c, link, r: c.protective_stop("side channel"),
     "unlock": _unlock,

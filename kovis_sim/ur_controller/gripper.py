@@ -10,6 +10,7 @@ from math import isnan
 
 OPEN_M = 0.085
 SPEED_MPS = (0.020, 0.150)  # at SPE 0 and 255, data sheet
+GRIP_N = (20.0, 235.0)  # at FOR 0 and 255, data sheet
 ACTIVATION_S = 1.0
 MOVING, OUTER_OBJECT, INNER_OBJECT, AT_POSITION = range(4)
 WRITABLE = frozenset({"ACT", "GTO", "ATR", "ARD", "FOR", "SPE", "POS"})
@@ -48,6 +49,12 @@ class Gripper:
             return
         self.opening_m = wanted
         self.object = AT_POSITION if abs(self.target_m - wanted) < 1e-6 else MOVING
+
+    @property
+    def grip_n(self) -> float:
+        """Force with which a pad presses at most, N."""
+        weak, strong = GRIP_N
+        return weak + (strong - weak) * self.values["FOR"] / 255
 
     def answer(self, line: str) -> bytes:
         """Reply to one line of the protocol."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 FAULT_PORT = 30100
 STILL_MPS, STILL_RADPS = 1e-4, 1e-3  # slower counts as standing
+STILL_RAD = 2e-4  # a joint that stays within this stands: 0.2 mm at the end of a stretched arm of 1 m
 CYCLE_S = 0.008
 REST_S = 0.2  # motion after so long a rest is a new one, no slow stop
 ANSWER_S = 5.0
@@ -57,6 +58,11 @@ class SideChannel:
         seconds = time.monotonic() - moment_s
         return measure(self.ask("trace", seconds=seconds + CYCLE_S)["trace"], moment_s)
 
+    def still_after(self, moment_s: float) -> float:
+        """Seconds from a ``time.monotonic()`` moment to standstill of the joints, see `standstill`."""
+        seconds = time.monotonic() - moment_s
+        return standstill(self.ask("joints", seconds=seconds + CYCLE_S)["joints"], moment_s)
+
     def commands(self, seconds: float) -> list[float]:
         """``time.monotonic()`` of every command package of the last seconds."""
         return [float(at) for at in self.ask("commands", seconds=seconds)["commands"]]
@@ -72,6 +78,19 @@ def measure(trace: Sequence[Sequence[float]], moment_s: float) -> Stop:
     zero = moving[-1] + CYCLE_S - moment_s if moving else 0.0
     zero = zero if not moving or moving[-1] < end else float("inf")
     return Stop(zero, end - moment_s, max(e[1] for e in after), moves_again(after))
+
+
+def standstill(joints: Sequence[Sequence[float]], moment_s: float) -> float:
+    """Seconds from the moment until every joint was where it stayed to the end of a series of (time s, angles rad).
+
+    Infinite where the series ends before the moment: an arm that nobody saw is not taken for one that stood.
+    """
+    after = [entry for entry in joints if entry[0] >= moment_s]
+    if not after:
+        return float("inf")
+    end = after[-1][1:]
+    moving = [at for at, *q in after if max(abs(a - b) for a, b in zip(q, end, strict=True)) > STILL_RAD]
+    return moving[-1] + CYCLE_S - moment_s if moving else 0.0
 
 
 def moves_again(trace: Sequence[Sequence[float]]) -> bool:
