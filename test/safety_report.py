@@ -41,8 +41,8 @@ What stops the arm, from the outside in: the controller's watchdog (no command f
 node (no fresh twist for 100 ms brakes; a lost link ends the node), the `servo` node (no image younger than 250 ms, low
 confidence, an arm that is not ready, the edge of the workspace), and the `keypoint` node (pairs of which an eye is
 repeated or shows only noise, that are swapped, apart in row, of unequal stamp or not a number are left out and counted
-in `/diagnostics`). A goal ends with any stop of the arm, that by the service `/kovis/arm/stop` or by a speed slider at 0
-included; nothing moves again without a new goal.
+in `/diagnostics`). A goal ends with any stop of the arm, also with that by the service `/kovis/arm/stop` or by a speed
+slider at 0; nothing moves again without a new goal.
 
 ## What this does not protect from
 - **People.** Nothing here is a safety function in the sense of a standard: no redundancy, no certified part. The
