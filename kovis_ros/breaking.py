@@ -74,13 +74,18 @@ class BreakableGraph:
     def mend(self) -> None:
         """Wait until every process runs and works, and undo what was broken."""
         self.client.break_camera("none")
+        self._unlock()  # the arm's node does not start while the arm is in a protective stop
         killed = not all(map(runs, self.supervisor.children))
         self.client.until(lambda: all(map(runs, self.supervisor.children)), READY_S, "restart of the graph")
         self.client.pause(SETTLE_S if killed else 0.1)
+        self._unlock()
+        self.channel.ask("slider", value=1.0)
+
+    def _unlock(self) -> None:
+        """As a person would do at the pendant, where the arm is in a protective stop: its push was too strong."""
         if self.channel.ask("state")["safety_mode"] == "PROTECTIVE_STOP":
             self.client.pause(UNLOCK_S)
             self.channel.ask("unlock")
-        self.channel.ask("slider", value=1.0)
 
     def under_way(self, seed: int, complete: bool = False, speed_mps: float = MOVING_MPS) -> ClientGoalHandle:
         """A goal whose arm moves so fast; tried again, since a busy machine may leave a goal without images."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kovis_ros.breaking import BreakableGraph, Measured
-from kovis_ros.bringup.resources import Holding, growth, look
+from kovis_ros.bringup.resources import FILLS_MB, Holding, growth, look
 from kovis_ros.nodes.trials import TrialError
 from kovis_sim.breaker import FAULTS, ZERO_S, Fault
 from kovis_sim.ur_controller.side_channel import CYCLE_S, late_share
@@ -137,7 +137,11 @@ class Soak:
         longest = max(lives, key=lambda looks: looks[-1].at_s - looks[0].at_s)
         grown, last = growth(lives), longest[-1]
         row = {"lives": len(lives), "memory_mb": last.memory_mb, "threads": last.threads, "files": last.files}
-        return {**row, "growth": grown._asdict() if grown else None, "leaks": grown.leaks if grown else ""}
+        return {
+            **row,
+            "growth": grown._asdict() if grown else None,
+            "leaks": grown.leaks(FILLS_MB.get(name, 0.0)) if grown else "",
+        }
 
 
 def summary(rows: list[Measured]) -> dict[str, Any]:

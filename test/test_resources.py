@@ -51,13 +51,14 @@ def life(mb_per_s, seconds=60.0, step_s=5.0):
 
 def test_growth_leaves_the_warm_up_out_and_names_what_leaks():
     looks = [Holding(0.0, 50.0, 3, 10)]
-    looks += [Holding(WARM_UP_S + 60.0 * i, 100.0 + 2.0 * i, 9, 20 + i) for i in range(11)]
+    looks += [Holding(WARM_UP_S + 60.0 * i, 100.0 + 2.0 * i, 9, 20 + 2 * i) for i in range(11)]
     found = growth([looks])
-    # 2 MB a minute for ten minutes: 20 MB, where 10 * 1 + 2 may be
-    assert found == (600.0, 600.0, pytest.approx(2.0), 0, 10)
-    assert found.leaks == "memory +2.0 MB/min, files +10"
+    # 2 MB a minute for ten minutes: 20 MB, where 10 * 1 + 2 may be; files 20, 22 ... 40, of which 30 is the median
+    assert found == (600.0, 600.0, pytest.approx(2.0), 120.0, 0, 10)
+    assert found.leaks() == "memory +2.0 MB/min, files +10"
+    assert found.leaks(fills_mb=121.0) == "files +10"  # a cache that is known to fill
     steady = growth([[each._replace(memory_mb=100.0, files=20) for each in looks]])
-    assert steady.leaks == ""
+    assert steady.leaks() == ""
     assert growth([looks[:2]]) is None and growth([]) is None
 
 
@@ -65,12 +66,17 @@ def test_a_leak_shows_over_lives_that_are_all_short():
     """0.3 MB a second: 9 MB in the 30 s that a life goes on after its warm-up."""
     found = growth([life(0.3, 30.0)] * 5 + [life(0.0, 0.0)])
     assert (found.seconds, found.longest_s, found.memory_mb_per_min) == (150.0, 30.0, pytest.approx(18.0))
-    assert found.leaks == "memory +18.0 MB/min"
+    assert found.leaks() == "memory +18.0 MB/min"
+
+
+def test_a_life_that_begins_while_a_link_is_made_anew_leaks_no_files():
+    late = [each._replace(files=10) if each.at_s < WARM_UP_S + 6.0 else each for each in life(0.0)]
+    assert growth([life(0.0), late]).leaks() == ""
 
 
 def test_noise_and_a_late_step_are_no_leak(rng):
     noisy = [each._replace(memory_mb=each.memory_mb + rng.normal(0.0, 1.0)) for each in life(0.0, 1800.0)]
-    assert growth([noisy]).leaks == ""
+    assert growth([noisy]).leaks() == ""
     late = [each._replace(memory_mb=each.memory_mb + 8.0 * (each.at_s > 80.0)) for each in life(0.0)]
-    assert growth([life(0.0), late, life(0.0)]).leaks == ""
-    assert growth([life(0.03)]).leaks == ""  # 1.8 MB in a minute: a life may still gain a little after its warm-up
+    assert growth([life(0.0), late, life(0.0)]).leaks() == ""
+    assert growth([life(0.03)]).leaks() == ""  # 1.8 MB in a minute: a life may still gain a little after its warm-up

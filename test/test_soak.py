@@ -50,7 +50,7 @@ def test_what_goes_wrong_is_a_problem(run):
     assert run.report()["problems"] == [
         "servo killed: the arm moved on, 1 of 1 times",
         "sim ended with -11 during link cut",
-        "servo leaks: threads +60",
+        "servo leaks: threads +30",
     ]
     assert "| servo killed | 1 | 0 | 1 | 0 | 0 | none stayed |" in soak.markdown(
         {"task": "x", "seed": 0, **run.report()}

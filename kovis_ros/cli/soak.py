@@ -11,14 +11,15 @@ import numpy as np
 
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.graph import identity
-from kovis_ros.bringup.resources import LATE_MB, LEAK_MB_PER_MIN
+from kovis_ros.bringup.resources import FILLS_MB, LATE_MB, LEAK_MB_PER_MIN
 from kovis_ros.cli.servo import add_graph, simulated
 from kovis_ros.method.config import ConfigError, load_task
 
 COUNTS = ("injected", "survived", "moved_on", "moved_again", "over_the_limit")  # of a fault, as the table's columns
 LEAK = (
     "Growth of memory is the median of the slopes between looks half a life apart; a process leaks that grows by more "
-    f"than {LEAK_MB_PER_MIN:g} MB a minute and, in its longest life, by {LATE_MB:g} MB on top."
+    f"than {LEAK_MB_PER_MIN:g} MB a minute and, in its longest life, by {LATE_MB:g} MB on top. The cell's node keeps "
+    f"every look that it has worn, up to {FILLS_MB['sim']:g} MB. Threads and files: at the end of a life, less the usual."
 )
 
 
