@@ -22,6 +22,7 @@ from kovis_sim.ur_controller.side_channel import SideChannel
 READY_S = 90.0
 UNLOCK_S = 0.3  # how long the cell's controller refuses to unlock a protective stop; a real one 5 s
 SETTLE_S = 1.0  # until everybody has found a process that was started again
+FREE_EVERY_S = 10.0  # an arm that is unlocked and still presses against something stops again
 TRIES = 6
 CONTROLLER = "ur_controller"
 
@@ -74,16 +75,30 @@ class BreakableGraph:
     def mend(self) -> None:
         """Wait until every process runs and works, and undo what was broken."""
         self.client.break_camera("none")
-        self._unlock()  # the arm's node does not start while the arm is in a protective stop
         killed = not all(map(runs, self.supervisor.children))
-        self.client.until(lambda: all(map(runs, self.supervisor.children)), READY_S, "restart of the graph")
+        self._restart()
         self.client.pause(SETTLE_S if killed else 0.1)
-        self._unlock()
+        self._free()
         self.channel.ask("slider", value=1.0)
 
-    def _unlock(self) -> None:
-        """As a person would do at the pendant, where the arm is in a protective stop: its push was too strong."""
+    def _restart(self) -> None:
+        """Wait until every process runs. The arm's node does not start while the arm is in a protective stop."""
+        latest_s = time.monotonic() + READY_S
+        while True:
+            try:
+                self._free()
+                self.client.until(
+                    lambda: all(map(runs, self.supervisor.children)), FREE_EVERY_S, "restart of the graph"
+                )
+                return
+            except TrialError:
+                if time.monotonic() > latest_s:
+                    raise
+
+    def _free(self) -> None:
+        """As a person would do where the arm is in a protective stop: take it from what it presses against, unlock."""
         if self.channel.ask("state")["safety_mode"] == "PROTECTIVE_STOP":
+            self.client.clear()
             self.client.pause(UNLOCK_S)
             self.channel.ask("unlock")
 

@@ -21,7 +21,7 @@ LONGEST_WAIT_S = 1.0  # the fault strikes at a random time of the motion
 WATCH_S = 1.0
 ALLOWED_LATE_S = 0.004
 LONGEST_END_S = 5.0  # with a lost link, before the arm's node counts as stuck
-LINK_LOST = 4  # exit code with which the arm's node ends itself on purpose
+LINK_LOST, REFUSED = 4, 2  # exit codes with which the arm's node ends itself on purpose, or does not begin
 LOSES_LINK = ("link cut", "link silent", "controller frozen")
 
 
@@ -173,6 +173,11 @@ def complaints(row: dict[str, Any]) -> list[str]:
 
 
 def expected(fault: str, name: str, code: int) -> bool:
-    """Did the process end because of the fault?"""
-    killed = fault in (f"{name} killed", "all nodes killed at once") and code == -9
-    return killed or (name == "ur5" and code == LINK_LOST and fault in LOSES_LINK)
+    """Did the process end because of the fault?
+
+    An arm's node that is started again is refused while the arm is in a protective stop: it had just pushed too hard.
+    """
+    killed = fault in (f"{name} killed", "all nodes killed at once")
+    if name != "ur5":
+        return killed and code == -9
+    return (killed and code in (-9, REFUSED)) or (fault in LOSES_LINK and code in (LINK_LOST, REFUSED))

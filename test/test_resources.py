@@ -74,6 +74,13 @@ def test_a_life_that_begins_while_a_link_is_made_anew_leaks_no_files():
     assert growth([life(0.0), late]).leaks() == ""
 
 
+def test_what_dds_still_knows_of_the_dead_at_the_end_of_one_life_is_no_leak():
+    last = life(0.0)
+    last[-1] = last[-1]._replace(files=30)
+    assert growth([life(0.0), last, life(0.0)]).leaks() == ""
+    assert growth([last]).leaks() == "files +10"
+
+
 def test_noise_and_a_late_step_are_no_leak(rng):
     noisy = [each._replace(memory_mb=each.memory_mb + rng.normal(0.0, 1.0)) for each in life(0.0, 1800.0)]
     assert growth([noisy]).leaks() == ""

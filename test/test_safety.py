@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 
 import pytest
@@ -202,6 +203,17 @@ def test_a_fault_during_completion(graph, proven, name, stale):
         return measured
 
     proven(experiment, fault)
+
+
+@pytest.mark.slow
+def test_an_arm_whose_node_died_in_a_protective_stop_is_freed(graph):
+    """Its node does not start until somebody frees the arm: seen where it pushed too hard just as the link was lost."""
+    graph.mend()
+    graph.channel.ask("protective_stop")
+    graph.signal_to(("ur5",), signal.SIGKILL)
+    begun = time.monotonic()
+    graph.mend()
+    assert graph.channel.ask("state")["safety_mode"] == "NORMAL" and time.monotonic() - begun < 15.0
 
 
 def test_interrupting_the_whole_graph(graph, proven):

@@ -84,7 +84,8 @@ def test_a_run_without_whole_trials_still_reports(run):
 
 def test_only_what_was_killed_may_end():
     assert expected("servo killed", "servo", -9) and expected("all nodes killed at once", "sim", -9)
-    assert expected("link cut", "ur5", 4)
+    assert expected("link cut", "ur5", 4) and expected("link silent", "ur5", 2) and expected("ur5 killed", "ur5", 2)
+    assert not expected("servo killed", "ur5", 2) and not expected("ur5 killed", "ur5", 4)
     assert not expected("servo killed", "keypoint", -9) and not expected("", "ur5", 4)
     assert not expected("servo killed", "servo", 1)
 

@@ -30,7 +30,7 @@ class Growth(NamedTuple):
     longest_s: float  # of one life
     memory_mb_per_min: float
     highest_mb: float
-    threads: int  # the most at the end of a life, less what is usual: the median of all looks
+    threads: int  # at the end of its lives, less what is usual: medians, of last looks and of all
     files: int
 
     def leaks(self, fills_mb: float = 0.0) -> str:
@@ -72,8 +72,11 @@ def growth(lives: Sequence[Sequence[Holding]]) -> Growth | None:
     lengths = [life[-1].at_s - life[0].at_s for life in settled]
     slope = 60.0 * float(np.median([each for life in settled for each in slopes(life)]))
     looks = [each for life in settled for each in life]
-    threads = max(life[-1].threads for life in settled) - round(np.median([each.threads for each in looks]))
-    files = max(life[-1].files for life in settled) - round(np.median([each.files for each in looks]))
+    ends = [life[-1] for life in settled]
+    threads, files = (
+        round(np.median([getattr(each, name) for each in ends]) - np.median([getattr(each, name) for each in looks]))
+        for name in ("threads", "files")
+    )
     return Growth(sum(lengths), max(lengths), slope, max(each.memory_mb for each in looks), threads, files)
 
 

@@ -19,7 +19,7 @@ COUNTS = ("injected", "survived", "moved_on", "moved_again", "over_the_limit")  
 LEAK = (
     "Growth of memory is the median of the slopes between looks half a life apart; a process leaks that grows by more "
     f"than {LEAK_MB_PER_MIN:g} MB a minute and, in its longest life, by {LATE_MB:g} MB on top. The cell's node keeps "
-    f"every look that it has worn, up to {FILLS_MB['sim']:g} MB. Threads, files: at a life's end, less the usual."
+    f"every look that it has worn, up to {FILLS_MB['sim']:g} MB. Threads, files: at the end of lives, less the usual."
 )
 
 
