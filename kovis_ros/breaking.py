@@ -98,7 +98,7 @@ class BreakableGraph:
     def _free(self) -> None:
         """As a person would do where the arm is in a protective stop: take it from what it presses against, unlock."""
         if self.channel.ask("state")["safety_mode"] == "PROTECTIVE_STOP":
-            self.client.clear()
+            self.client.place(seed=0)
             self.client.pause(UNLOCK_S)
             self.channel.ask("unlock")
 

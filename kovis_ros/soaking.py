@@ -12,7 +12,9 @@ import numpy as np
 
 from kovis_ros.breaking import BreakableGraph, Measured
 from kovis_ros.bringup.resources import FILLS_MB, Holding, growth, look
+from kovis_ros.nodes.spin import EXIT_USAGE
 from kovis_ros.nodes.trials import TrialError
+from kovis_ros.nodes.ur5 import LINK_LOST
 from kovis_sim.breaker import FAULTS, ZERO_S, Fault
 from kovis_sim.ur_controller.side_channel import CYCLE_S, late_share
 
@@ -21,7 +23,6 @@ LONGEST_WAIT_S = 1.0  # the fault strikes at a random time of the motion
 WATCH_S = 1.0
 ALLOWED_LATE_S = 0.004
 LONGEST_END_S = 5.0  # with a lost link, before the arm's node counts as stuck
-LINK_LOST, REFUSED = 4, 2  # exit codes with which the arm's node ends itself on purpose, or does not begin
 LOSES_LINK = ("link cut", "link silent", "controller frozen")
 
 
@@ -180,4 +181,4 @@ def expected(fault: str, name: str, code: int) -> bool:
     killed = fault in (f"{name} killed", "all nodes killed at once")
     if name != "ur5":
         return killed and code == -9
-    return (killed and code in (-9, REFUSED)) or (fault in LOSES_LINK and code in (LINK_LOST, REFUSED))
+    return (killed and code in (-9, EXIT_USAGE)) or (fault in LOSES_LINK and code in (LINK_LOST, EXIT_USAGE))

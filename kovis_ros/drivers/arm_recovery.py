@@ -23,15 +23,14 @@ class Recovery:
 
     def __init__(self, arm: Arm, limits: Limits, counts: Counter[str]) -> None:
         self.arm, self.limits, self.counts = arm, limits, counts
-        self.succeeded = False  # in the last step our program was uploaded anew
-        self._ours = False  # is it still the program that the fault interrupted
-        self._safe_since: float | None = None
-        self._tries = 0
-        self._stepped_s, self._asked_s = 0.0, END_EVERY_S
+        self.begin(0.0)
 
     def begin(self, now: float) -> None:
         """A fault has just been seen."""
-        self.succeeded, self._ours, self._safe_since, self._tries = False, True, None, 0
+        self.succeeded = False  # in the last step our program was uploaded anew
+        self._ours = True  # is it still the program that the fault interrupted
+        self._safe_since: float | None = None
+        self._tries = 0
         self._stepped_s, self._asked_s = now, END_EVERY_S
 
     def step(self, reading: Reading, now: float) -> str:

@@ -73,9 +73,8 @@ class SensorConfig:
     exposure_error: float = 0.30  # of the mean: the region that exposure looks at is not the crop; assumed
     eye_mismatch: float = 0.05  # gain between the imagers; assumed
     corner: Range = (0.55, 1.0)  # light in the corner: cos^4 after shading correction, assumed; 1 has none
-    motion_px: float = (
-        0.3  # 8 ms exposure, indoors, assumed; at 20 mm/s and 0.1 rad/s, 0.12 m away: 0.16 mm and 0.8 mrad, 0.25 px
-    )
+    # 8 ms of exposure indoors, assumed; at 20 mm/s and 0.1 rad/s, 0.12 m away: 0.16 mm and 0.8 mrad, 0.25 px
+    motion_px: float = 0.3
     defocus_px: float = 0.6  # standard deviation; fixed focus from 0.1 m to infinity, assumed
     noise: Range = (1.0, 3.0)  # grey levels; an averaged pixel has less than the 2-5 of a raw one, assumed
 

@@ -17,9 +17,8 @@ from torch import Generator, Tensor
 from kovis_ros.method.config import SensorConfig
 
 Image = NDArray[np.uint8]
-CORNER_TAN = (
-    0.80  # tangent of the angle to the corner of 59 deg across, a D435's 848x480 cropped: sqrt(2) tan(29.5 deg)
-)
+# tangent of the angle to the corner of 59 deg across, a D435's 848x480 cropped: sqrt(2) tan(29.5 deg)
+CORNER_TAN = 0.80
 
 
 class Exposure(NamedTuple):

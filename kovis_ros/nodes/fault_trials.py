@@ -13,7 +13,6 @@ from std_msgs.msg import String
 
 from kovis_msgs.action import Servo
 from kovis_msgs.msg import Keypoints
-from kovis_msgs.srv import SimReset
 from kovis_ros import conversions
 from kovis_ros.method.config import Task
 from kovis_ros.nodes.trials import TrialClient, TrialError
@@ -75,10 +74,6 @@ class FaultTrials(TrialClient):
         """Result of a goal; TrialError when there is none in time."""
         result: Servo.Result = self._answer(handle.get_result_async(), "result of servo", timeout_s).result
         return result
-
-    def clear(self) -> None:
-        """Put the arm to the start of another trial, whatever state it is in."""
-        self._ask(lambda: self.reset.call_async(SimReset.Request(seed=0)), "sim/reset")
 
     def last_good_s(self, moment_s: float) -> float:
         """When the last image was exposed that was of use and not touched by a fault at the moment."""

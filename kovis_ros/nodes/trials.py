@@ -150,7 +150,7 @@ class TrialClient(Node):
         self.begun, self.at_convergence = None, None
         self.history, self.frames, self.moving = [], [], False
         self.arm_ready = False  # what it said last may be of a node that has ended since
-        answer = self._ask(lambda: self.reset.call_async(SimReset.Request(seed=seed)), "sim/reset")
+        answer = self.place(seed)
         if not answer.success:
             raise TrialError(f"trial with seed {seed} cannot start: {answer.message}")
         self.trial = None
@@ -159,6 +159,10 @@ class TrialClient(Node):
         self._until(
             lambda: self.arm_ready, ANSWER_TIMEOUT_S, "arm that is ready: look at arm_status and the ur5 node's log"
         )
+
+    def place(self, seed: int) -> SimReset.Response:
+        """Have the cell put arm and target to the start of a trial, whatever state the arm is in."""
+        return self._ask(lambda: self.reset.call_async(SimReset.Request(seed=seed)), "sim/reset")
 
     def send(self, complete: bool) -> ClientGoalHandle:
         """An accepted goal; TrialError if the servo rejects it."""
