@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kovis_ros.method import geometry, kinematics
 from kovis_ros.method.config import Task
+from kovis_ros.method.robotiq_2f85 import STROKE_M
 from kovis_sim import gripper, robot
 from kovis_sim.world import World
 
@@ -41,7 +42,7 @@ class Cell:
             self.world.add_mesh("held", None, pieces(task.held.collision), task.held.mass_kg, friction=0.3)
             self.world.pass_through("held", "robot")
             self._tool.append("held")
-        self._opening = gripper.STROKE_M
+        self._opening = STROKE_M
 
     def _add_target(self, solid: Sequence[Path]) -> None:
         self._solid = solid

@@ -11,6 +11,7 @@ import numpy as np
 
 from kovis_ros.method import geometry
 from kovis_ros.method.config import CompletionStep
+from kovis_ros.method.robotiq_2f85 import STROKE_M
 from kovis_sim import gripper
 from kovis_sim.success import progress
 
@@ -69,7 +70,7 @@ class Motion:
     def grip(self, target_m: float, grip_n: float) -> None:
         """Close or open the gripper at its speed; from now on each pad presses with ``grip_n`` N at most."""
         self.grip_n = grip_n
-        opening, target = self.scene.opening_m, np.clip(target_m, 0.0, gripper.STROKE_M)
+        opening, target = self.scene.opening_m, np.clip(target_m, 0.0, STROKE_M)
         ticks = max(int(np.ceil(abs(target - opening) / GRIPPER_MPS / TICK_S)), 1)
         for value in np.linspace(opening, target, ticks + 1)[1:]:
             self.opening_m = float(value)

@@ -63,9 +63,7 @@ def summarise(task: Task, trials: Sequence[Trial]) -> dict[str, Any]:
         "false_converged_rate": sum(t.false_converged for t in trials) / count,
         "touched_rate": sum(t.touched for t in trials) / count,
         "position_error_m": metrics.spread([t.final_m for t in begun]),
-        "within": [
-            [m, share] for m, share in zip(WITHIN_M, metrics.within([t.final_m for t in trials], WITHIN_M), strict=True)
-        ],
+        "within": metrics.within([t.final_m for t in trials], WITHIN_M),
         "rotation_error_rad": metrics.spread([t.final_rad for t in begun]),
         "tilt_rad": metrics.spread([t.tilt_rad for t in begun]),
         "steps": metrics.spread([t.steps for t in begun]),

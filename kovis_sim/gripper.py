@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-STROKE_M = 0.085
+from kovis_ros.method.robotiq_2f85 import STROKE_M
+
 OUTER_PIVOT = (0.0306, 0.0549)  # x, z in the gripper frame
 INNER_PIVOT = (0.0127, 0.0614)
 CRANK = (0.0376, 0.0430)  # outer pivot to fingertip pivot when open

@@ -14,6 +14,7 @@ import trimesh
 import yaml
 
 from kovis_ros.method.config import ConfigError, Task, from_dict, load_task, to_dict
+from kovis_ros.method.robotiq_2f85 import STROKE_M
 from kovis_sim import gripper
 from kovis_sim.meshes import write_object
 from kovis_sim.solids import Solid
@@ -80,10 +81,10 @@ def _grasp(mesh: trimesh.Trimesh) -> dict[str, Any]:
 def _insertion(top: float, mesh: trimesh.Trimesh, depth: float) -> dict[str, Any]:
     """A held object stops above the middle of the target and is pushed in."""
     grip = round(float(mesh.extents[1]) + 2.0 * PEG_M, 4)
-    if grip > gripper.STROKE_M:
+    if grip > STROKE_M:
         raise ConfigError(
             f"--held is {1e3 * mesh.extents[1]:.0f} mm wide along y, where the fingers close, of at most "
-            f"{1e3 * (gripper.STROKE_M - 2 * PEG_M):.0f} mm: turn it about z, or hold a smaller part"
+            f"{1e3 * (STROKE_M - 2 * PEG_M):.0f} mm: turn it about z, or hold a smaller part"
         )
     beyond = depth + FINGERS_CLEAR_M
     if beyond > float(mesh.extents[2]):

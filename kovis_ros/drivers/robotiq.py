@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
+from kovis_ros.method.robotiq_2f85 import STROKE_M
+
 PORT = 63352
-OPEN_M = 0.085  # 2F-85
 SPEED = 128  # of 255
 MOVING, OUTER_OBJECT, INNER_OBJECT, AT_POSITION = range(4)
 ACTIVE = 3
@@ -59,7 +60,7 @@ class Robotiq:
         """
         if self._socket is None:
             self.connect()
-        position = round(255 * (1 - min(max(opening_m, 0.0), OPEN_M) / OPEN_M))
+        position = round(255 * (1 - min(max(opening_m, 0.0), STROKE_M) / STROKE_M))
         share = round(255 * min(max(force, 0.0), 1.0))
         reply = self._ask(f"SET GTO 1 SPE {SPEED} FOR {share} POS {position}")
         if reply != "ack":
@@ -72,7 +73,7 @@ class Robotiq:
     def state(self) -> GripperState:
         """Opening, and whether an object is held."""
         found = self._get("OBJ")
-        opening, target = (OPEN_M * (1 - self._get(name) / 255) for name in ("POS", "PRE"))
+        opening, target = (STROKE_M * (1 - self._get(name) / 255) for name in ("POS", "PRE"))
         return GripperState(opening, found == MOVING, found in (OUTER_OBJECT, INNER_OBJECT), target)
 
     def close(self) -> None:

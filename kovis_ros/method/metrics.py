@@ -53,10 +53,10 @@ def spread(values: ArrayLike) -> dict[str, float]:
     return {"median": float(np.median(array)), "p90": float(np.percentile(array, 90))}
 
 
-def within(values: ArrayLike, limits: Sequence[float]) -> list[float]:
-    """Share of the values that are at most each limit; NaN is beyond all of them."""
+def within(values: ArrayLike, limits: Sequence[float]) -> list[list[float]]:
+    """[limit, share of the values that are at most that] for each limit; NaN is beyond all of them."""
     array = np.asarray(values, float)
-    return [float(np.mean(array <= limit)) if array.size else 0.0 for limit in limits]
+    return [[limit, float(np.mean(array <= limit)) if array.size else 0.0] for limit in limits]
 
 
 class Health(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 from kovis_ros.method import geometry
 from kovis_ros.method.motion import AXES, axis_indices
 from kovis_ros.method.parsing import ConfigError, ConfigWarning, not_negative
+from kovis_ros.method.robotiq_2f85 import STROKE_M
 
 if TYPE_CHECKING:
     from kovis_ros.method.config import Task
@@ -34,7 +35,6 @@ SHARES = (
     "model.dropout", *(f"training.augment.{name}" for name in AUGMENTS),
 )  # fmt: skip
 NAME = r"\w[\w .-]*"  # of a task: bags, runs and results are folders of that name
-STROKE_M = 0.085  # of the gripper, a Robotiq 2F-85
 ASSETS = Path(__file__).resolve().parents[2] / "kovis_sim" / "assets"  # where a mesh lies unless its path is absolute
 
 

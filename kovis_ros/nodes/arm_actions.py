@@ -11,10 +11,11 @@ from rclpy.action.server import ServerGoalHandle
 from kovis_msgs.action import Gripper, MoveRelative
 from kovis_ros.drivers.arm_loop import ArmLoop
 from kovis_ros.drivers.relative_move import Outcome, RelativeMove
-from kovis_ros.drivers.robotiq import OPEN_M, GripperError, GripperState, Robotiq
+from kovis_ros.drivers.robotiq import GripperError, GripperState, Robotiq
 from kovis_ros.drivers.ur_link import ArmError
 from kovis_ros.method import geometry
 from kovis_ros.method.kinematics import Arm, nearest
+from kovis_ros.method.robotiq_2f85 import STROKE_M
 from kovis_ros.nodes.goals import TimedActionServer
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class GripperAction:
         return self.gripper
 
     def _refusal(self, goal: Gripper.Goal) -> str:
-        if not 0.0 <= goal.position <= OPEN_M + 1e-3:
-            return f"position is {goal.position:.4f}: give 0 to {OPEN_M} m"
+        if not 0.0 <= goal.position <= STROKE_M + 1e-3:
+            return f"position is {goal.position:.4f}: give 0 to {STROKE_M} m"
         if not 0.0 <= goal.force <= 1.0:
             return f"force is {goal.force:.3f}: give a share of 0 to 1"
         return ""

@@ -14,9 +14,9 @@ from unique_identifier_msgs.msg import UUID
 from kovis_msgs.action import Gripper, MoveRelative
 from kovis_ros.method import geometry
 from kovis_ros.method.config import CompletionStep
+from kovis_ros.method.robotiq_2f85 import GRIP_N
 
 SILENCE_S = 4.0  # without answer and feedback; how long a step may take is the affair of the arm's node
-GRIP_N = (20.0, 235.0)  # 2F-85: weakest and strongest grip, by its data sheet
 COLLISION_SHARE = 0.5  # a contact before this share of the way is no arrival
 
 

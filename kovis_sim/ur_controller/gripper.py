@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from math import isnan
 
-OPEN_M = 0.085
+from kovis_ros.method.robotiq_2f85 import GRIP_N, STROKE_M
+
 SPEED_MPS = (0.020, 0.150)  # at SPE 0 and 255, data sheet
-GRIP_N = (20.0, 235.0)  # at FOR 0 and 255, data sheet
 ACTIVATION_S = 1.0
 MOVING, OUTER_OBJECT, INNER_OBJECT, AT_POSITION = range(4)
 WRITABLE = frozenset({"ACT", "GTO", "ATR", "ARD", "FOR", "SPE", "POS"})
@@ -19,7 +19,7 @@ WRITABLE = frozenset({"ACT", "GTO", "ATR", "ARD", "FOR", "SPE", "POS"})
 class Gripper:
     """Finger opening in metres, and the registers behind the protocol."""
 
-    def __init__(self, opening_m: float = OPEN_M) -> None:
+    def __init__(self, opening_m: float = STROKE_M) -> None:
         self.opening_m = opening_m
         self.values = {"ACT": 1, "GTO": 1, "ATR": 0, "ARD": 0, "FOR": 0, "SPE": 255, "POS": _count(opening_m), "FLT": 0}
         self.target_m = opening_m
@@ -28,7 +28,7 @@ class Gripper:
 
     def jump(self, opening_m: float) -> None:
         """Fingers at an opening at once: the simulator's reset."""
-        self.opening_m = self.target_m = min(max(opening_m, 0.0), OPEN_M)
+        self.opening_m = self.target_m = min(max(opening_m, 0.0), STROKE_M)
         self.values["POS"] = _count(self.target_m)
         self.object = AT_POSITION
 
@@ -52,7 +52,7 @@ class Gripper:
 
     @property
     def grip_n(self) -> float:
-        """Force with which a pad presses at most, N."""
+        """Force with which a pad presses at most, N: the weakest grip at FOR 0, the strongest at 255."""
         weak, strong = GRIP_N
         return weak + (strong - weak) * self.values["FOR"] / 255
 
@@ -85,9 +85,9 @@ class Gripper:
             self._activating_s = ACTIVATION_S
         self.values[name] = value
         if name == "POS":
-            self.target_m = OPEN_M * (1 - value / 255)
+            self.target_m = STROKE_M * (1 - value / 255)
             self.object = MOVING if abs(self.target_m - self.opening_m) > 1e-6 else AT_POSITION
 
 
 def _count(opening_m: float) -> int:
-    return round(255 * (1 - opening_m / OPEN_M))
+    return round(255 * (1 - opening_m / STROKE_M))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kovis_sim.ur_controller.gripper import OPEN_M
+from kovis_ros.method.robotiq_2f85 import STROKE_M
 
 HOME = (0.0, -1.57, 1.57, -1.57, -1.57, 0.0)
 
@@ -17,7 +17,7 @@ class Settings:
     q: tuple[float, ...] = HOME
     tcp_offset_m: float = 0.170
     payload_kg: float = 1.0
-    opening_m: float = OPEN_M
+    opening_m: float = STROKE_M
     force_limit_n: float = 150.0
     stop_pauses: bool = True  # a protective stop pauses the program; False: it stops it
     unlock_after_s: float = 5.0
