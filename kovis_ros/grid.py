@@ -105,8 +105,9 @@ class Grid:
         from kovis_ros.method import dataset
         from kovis_sim import rollouts
 
-        steps, cache = cell.task.rollout.steps, cache_of(self.bag(cell))
-        fresh = sum(map(len, rollouts.lacking(self.bag(cell), self.rollouts(cell), steps).values()))
+        bag, steps = self.bag(cell), cell.task.rollout.steps
+        cache = cache_of(bag)
+        fresh = sum(map(len, rollouts.lacking(bag, rollouts.kept(bag), self.rollouts(cell), steps).values()))
         recording = fresh * steps * rollouts.SAMPLE_BYTES
         if not fresh and (cache / "cache.json").exists():
             return recording

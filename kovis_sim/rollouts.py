@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
@@ -89,8 +89,9 @@ def record(
     out = Path(out)
     recording = bags.Recording(task.name, seed, __version__, yaml.safe_dump(to_dict(task), sort_keys=False))
     bags.expect(out, recording)
-    refuse_fewer(out, rollouts, task.rollout.steps)
-    missing = lacking(out, rollouts, task.rollout.steps)
+    held = kept(out)
+    refuse_fewer(out, sum(held.values()) // task.rollout.steps, rollouts)
+    missing = lacking(out, held, rollouts, task.rollout.steps)
     done = rollouts - sum(map(len, missing.values()))
     check_disk(out, (rollouts - done) * task.rollout.steps)
     if missing:  # a task that cannot be is told before anything is written
@@ -108,15 +109,19 @@ def record(
     return rollouts * task.rollout.steps
 
 
-def lacking(out: Path, rollouts: int, steps: int) -> dict[int, range]:
-    """The roll-outs of each shard that a bag lacks, by the shard's number; a damaged one is recorded again."""
+def kept(out: Path) -> dict[Path, int]:
+    """Samples of each shard of a bag; 0 of a damaged one, which is recorded again."""
+    return {shard: _whole(shard) for shard in bags.shards(out)}
+
+
+def lacking(out: Path, held: Mapping[Path, int], rollouts: int, steps: int) -> dict[int, range]:
+    """The roll-outs of each shard that a bag lacks, by the shard's number; ``held``: what it has, see ``kept``."""
     ranges = {n: range(n * SHARD, min((n + 1) * SHARD, rollouts)) for n in range((rollouts + SHARD - 1) // SHARD)}
-    return {n: r for n, r in ranges.items() if _whole(bags.shard_path(out, n)) < len(r) * steps}
+    return {n: r for n, r in ranges.items() if held.get(bags.shard_path(out, n), 0) < len(r) * steps}
 
 
-def refuse_fewer(out: Path, rollouts: int, steps: int) -> None:
+def refuse_fewer(out: Path, held: int, rollouts: int) -> None:
     """BagError when a bag holds more roll-outs than are asked for: recording adds to it and takes nothing away."""
-    held = sum(map(_whole, bags.shards(out))) // steps
     if held > rollouts:
         raise bags.BagError(
             f"bag {out} holds {held} roll-outs, more than the {rollouts} asked for: "
@@ -125,7 +130,6 @@ def refuse_fewer(out: Path, rollouts: int, steps: int) -> None:
 
 
 def _whole(shard: Path) -> int:
-    """Samples of a shard that can be kept; 0 for a damaged one, which is recorded again."""
     try:
         return bags.shard_samples(shard)
     except bags.BagError:
