@@ -86,6 +86,22 @@ def arm(running_arm: object) -> object:
 
 
 @pytest.fixture
+def rig(ros_domain: int) -> Iterator[object]:
+    """Makes the servo node, with what plays its camera and its arm."""
+    from servo_rig import Rig
+
+    made: list[Rig] = []
+
+    def make(**parameters: object) -> Rig:
+        made.append(Rig(ros_domain, **parameters))
+        return made[0]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
 def bag(tmp_path: Path) -> Path:
     """A finished bag of three shards, 18 samples."""
     from made_bag import make_bag
