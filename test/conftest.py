@@ -69,6 +69,18 @@ def fresh(cell: object) -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
+def driven() -> Iterator[object]:
+    """A controller for our driver, for a whole module; clients of the tests do not outlive it."""
+    pytest.importorskip("rtde_control", reason="ur_rtde is not installed: pip install 'kovis_ros[ur]'")
+    from ur_cell import Cell, Client
+
+    with Cell("--unlock-after", "0.2") as running:
+        yield running
+        for client in list(Client.running):
+            client.kill()
+
+
+@pytest.fixture(scope="module")
 def running_arm() -> Iterator[object]:
     """The arm node on a simulated controller, for a whole module."""
     from arm_rig import Arm

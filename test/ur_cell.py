@@ -24,6 +24,14 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = (3.0, -1.5, 2.0, -2.1, -1.5708, 0.0)  # joints [rad]
 _NUMBERS = itertools.count(1)
 FAULT_PORT = 30100
+DRIVER = """
+    import json, sys, time
+    from kovis_ros.drivers.ur5 import Ur5
+    from kovis_ros.drivers.ur_link import ArmError, LinkLostError
+    from kovis_ros.drivers.ur_setup import Ur5Settings
+    def say(*values): print("@" + json.dumps(values), flush=True)
+    ip = sys.argv[1]
+"""
 
 
 def new_address() -> str:
