@@ -32,7 +32,7 @@ class PlayedPolicy:
 
     def __init__(self, *_):
         self.task = load_task("pick_mug")
-        self.answer = Motion(np.array([1, 0, 0, 0], np.float32), 1.0, 0.9)
+        self.answer = Motion(AHEAD, 1.0, 0.9)
 
     def expect(self, task):
         assert task.name == self.task.name
@@ -173,3 +173,4 @@ class Rig:
 
 
 ABORTED, CANCELED, SUCCEEDED = GoalStatus.STATUS_ABORTED, GoalStatus.STATUS_CANCELED, GoalStatus.STATUS_SUCCEEDED
+AHEAD = np.array([1, 0, 0, 0], np.float32)  # direction of x, y, z, rz

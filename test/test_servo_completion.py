@@ -9,7 +9,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2: run make setup")
 pytest.importorskip("kovis_msgs", reason="needs the built messages: run make setup")
 
 from rclpy.task import Future  # noqa: E402
-from servo_rig import ABORTED, SUCCEEDED  # noqa: E402
+from servo_rig import ABORTED, AHEAD, SUCCEEDED  # noqa: E402
 
 from kovis_msgs.action import Servo  # noqa: E402
 from kovis_ros.method.config import CompletionStep  # noqa: E402
@@ -18,7 +18,6 @@ from kovis_ros.method.motion import Motion  # noqa: E402
 from kovis_ros.nodes.completion import SILENCE_S, Completion  # noqa: E402
 
 pytestmark = pytest.mark.ros
-AHEAD = np.array([1, 0, 0, 0], np.float32)
 
 
 def test_completion_runs_the_steps_as_the_goal(rig):

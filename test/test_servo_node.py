@@ -16,7 +16,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2: run make setup")
 pytest.importorskip("kovis_msgs", reason="needs the built messages: run make setup")
 
 from builtin_interfaces.msg import Duration  # noqa: E402
-from servo_rig import ABORTED, CANCELED, SUCCEEDED  # noqa: E402
+from servo_rig import ABORTED, AHEAD, CANCELED, SUCCEEDED  # noqa: E402
 
 from kovis_msgs.action import Servo  # noqa: E402
 from kovis_msgs.msg import ArmStatus  # noqa: E402
@@ -25,7 +25,6 @@ from kovis_ros.method.loop import State  # noqa: E402
 from kovis_ros.method.motion import Motion  # noqa: E402
 
 pytestmark = pytest.mark.ros
-AHEAD = np.array([1, 0, 0, 0], np.float32)
 
 
 def test_nothing_moves_without_a_goal(rig):
