@@ -2,7 +2,8 @@
 
 They come from the CAD models alone: of what the nominal camera sees at the goal, points far from each other at the
 corners of outlines and edges. On a plain surface a keypoint can only be guessed: two points in the middle of the palm
-were 0.42 and 0.26 cells off (median), those at fingertips and handle 0.1.
+were 0.42 and 0.26 cells off (median), those at fingertips and handle 0.1. Where one thing is to be put on another, the
+first of each lie on the axis that they share, where they will meet.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 
 from kovis_ros.method import geometry
 from kovis_ros.method.config import LANDMARKS
+from kovis_sim.revolution import Revolution
 
 Array = NDArray[np.float64]
 COUNT = LANDMARKS  # of target and of tool, in an order of which every beginning is well spread
 VIEW_PX = 256
 EDGE_PX = 4  # so far inside an outline, where a pixel more or less is not another object
 CORNER_PX = 4.0  # standard deviation of the window that corners are looked for in
+NEAR_PX, NEARER_M = 8, 0.015  # what is farther than something beside it only borders on that one's corners
 DISTINCT = 0.5  # power of ``corners`` that a distance is weighed with
 BORDER = 0.12  # share of the picture's side along its border that a wrong mount may push out of sight
 
@@ -36,6 +39,7 @@ class Landmarks(NamedTuple):
     target: Array  # (COUNT, 3) in the target frame
     tool: Array  # (COUNT, 3) in the frame of the held object where ``held``, else in tool0
     held: NDArray[np.bool_]  # (COUNT,)
+    revolution: Revolution | None = None  # of target and held object: both then turn with the eye
 
     def project(
         self, poses: tuple[Array, Array, Array], eyes: tuple[Array, Array], K: Array, size: int
@@ -45,6 +49,9 @@ class Landmarks(NamedTuple):
         ``poses``: of target, tool0 and held object in the world.
         """
         target, tool0, held = poses
+        if self.revolution is not None:
+            centre = 0.5 * (eyes[0] + eyes[1])[:3, 3]
+            target, held = self.revolution.target_faced(target, centre), self.revolution.faced(held, centre)
         tool = np.where(self.held[:, None], moved(self.tool, held), moved(self.tool, tool0))
         world = np.vstack([moved(self.target, target), tool])
         seen = np.stack([moved(world, geometry.inverse(eye)) @ K.T for eye in eyes])
@@ -57,6 +64,12 @@ def inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pixels of a mask (S, S) away from its outline."""
     kernel = np.ones((2 * EDGE_PX + 1, 2 * EDGE_PX + 1), np.uint8)
     return cv2.erode(mask.astype(np.uint8), kernel) > 0
+
+
+def in_front(points: Array) -> NDArray[np.bool_]:
+    """The pixels of a picture (S, S, 3) that are not behind something close to them."""
+    depth = points[..., 2].astype(np.float32)
+    return np.asarray(depth - cv2.erode(depth, np.ones((2 * NEAR_PX + 1, 2 * NEAR_PX + 1), np.uint8)) < NEARER_M)
 
 
 def unproject(depth: NDArray[np.float32], K: Array) -> Array:

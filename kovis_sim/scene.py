@@ -311,7 +311,11 @@ class Scene:
 
     # -- for another renderer -----------------------------------------------------------------------------------
     def visuals(self) -> list[Visual]:
-        """Every shape of the picture, with its paint and pose; beyond the table is none (``stage.SKY_GREY``)."""
+        """Every shape of the picture, the table first, with its paint and pose.
+
+        Beyond the table its pattern goes on, mirrored, without a light of its own (``stage.SKY_GREY``).
+        ``test/test_redraw.py`` draws the very same picture from these, ``cameras`` and ``lights``.
+        """
         poses = self.world_T_tool0, self.opening_m, self.world_T_target, self.world_T_held
         return self._stage.visuals(self.look, *poses)
 

@@ -20,7 +20,8 @@ from kovis_sim import appearance, robot
 from kovis_sim.appearance import Look, Split
 from kovis_sim.camera import StereoCamera
 from kovis_sim.cell import TABLE_HALF, pieces
-from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, View, corners, moved, unproject
+from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, View, corners, in_front, moved, unproject
+from kovis_sim.revolution import revolution
 from kovis_sim.shadows import Casters, Outline
 from kovis_sim.table import Plane
 from kovis_sim.world import Light, Picture, World
@@ -38,7 +39,7 @@ class Visual(NamedTuple):
     primitive: str  # "", "box", "cylinder", "sphere"
     size: tuple[float, ...]  # box: half extents; cylinder: radius, length; sphere: radius
     grey: float
-    specular: float
+    specular: float  # 0..0.6, for renderers with materials; in the picture all shine alike, by ``Light.specular``
     texture: NDArray[np.uint8] | None  # (S, S)
     xy_to_texture: Array | None  # (2, 3) affine: x, y of the shape in metres -> texture pixels; None: as the mesh says
     world_T_shape: Array
@@ -152,7 +153,8 @@ class Stage:
         """What the nominal camera sees of target, gripper and held object at the goal, spread over each.
 
         A held object and target and fingers hide parts of each other: corners are then looked for on each alone. The
-        held object's landmarks lie on the half of it that leads. ConfigError when there is too little to see.
+        held object's landmarks lie on the half of it that leads; the first is its origin, that of a target to seat it
+        on is the middle of the rim. ConfigError when there is too little to see.
         """
         self.pose(target_T_tool0, opening_m, np.eye(4), target_T_held)
         self._hide(self.distractors)  # they begin at the origin, inside the target
@@ -172,14 +174,25 @@ class Stage:
             target = choose("target", np.eye(4), kinds == TARGET, COUNT)
             gripper = choose("gripper", target_T_tool0, kinds == ROBOT, COUNT)
             return Landmarks(target, gripper, np.zeros(COUNT, bool))
-        target = choose("target", np.eye(4), kinds == TARGET, COUNT, self._corners_alone("target", eye, K))
+        axis = self._axis(target_T_held)
+        shown, alone = (kinds == TARGET) & in_front(view.points), self._corners_alone("target", eye, K)
+        target = choose("target", np.eye(4), shown, COUNT - len(axis), alone)
         in_hand, lead = picture.body == self.world.number("held"), (geometry.inverse(eye) @ target_T_held)[:3, 3]
         held, tool = np.arange(COUNT) % 2 == 0, np.empty((COUNT, 3))
-        tool[held] = choose(
-            "held object", target_T_held, in_hand, COUNT // 2, self._corners_alone("held", eye, K), lead
+        alone = self._corners_alone("held", eye, K)
+        tool[held] = np.vstack(
+            [0.0 * axis, choose("held object", target_T_held, in_hand, COUNT // 2 - len(axis), alone, lead)]
         )
         tool[~held] = choose("gripper", target_T_tool0, (kinds == ROBOT) & ~in_hand, COUNT // 2)
-        return Landmarks(target, tool, held)
+        round_ = revolution(self.task.symmetry, target_T_held, eye)
+        return Landmarks(np.vstack([axis, target]), tool, held, round_)
+
+    def _axis(self, target_T_held: Array) -> Array:
+        """(1, 3): where the held object's origin meets the target's rim, target frame; (0, 3) of a task without one."""
+        if self.task.success.kind != "seat":
+            return np.empty((0, 3))
+        x, y, _ = target_T_held[:3, 3]
+        return np.array([[x, y, self.task.success.rim_m]])
 
     def _nominal(self, eye: Array, K: Array) -> Picture:
         """Shapes alone, as one eye sees them."""
