@@ -1,4 +1,4 @@
-"""One hash of what decides how a scene looks: the code that draws it and the meshes that it shows.
+"""One hash of what decides how a scene looks: the code that draws it and its landmarks, and the meshes that it shows.
 
 A result that was measured with another one is no longer the same table. Comments, docstrings and layout do not count:
 they may be mended without everything being run again.
@@ -16,7 +16,7 @@ from kovis_ros.method.config import Task
 from kovis_sim import robot
 from kovis_sim.cell import pieces
 
-DRAWING = ("appearance", "camera", "photographs", "shadows", "stage", "table")
+DRAWING = ("appearance", "camera", "landmarks", "photographs", "revolution", "shadows", "stage", "table")
 PICTURES = ("augment", "images", "sensor", "textures")  # what becomes of them
 SHAPES = ("family", "meshes", "mugs")  # where the target is one of many
 

@@ -27,7 +27,7 @@ def test_comments_docstrings_and_layout_do_not_count() -> None:
 def test_code_and_meshes_decide_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task: Task = load_task("insert_shaft")
     names = {path.name for path in (*fingerprint.modules(task), *fingerprint.meshes(task))}
-    assert {"appearance.py", "stage.py", "sensor.py", "bearing.obj", "shaft.obj", "fingertip.obj"} <= names
+    assert {"appearance.py", "landmarks.py", "sensor.py", "bearing.obj", "shaft.obj", "fingertip.obj"} <= names
     assert "mugs.py" in {path.name for path in fingerprint.modules(load_task("pick_mugs"))}
     before = fingerprint.scene_sha256(task)
     assert before == fingerprint.scene_sha256(task) != fingerprint.scene_sha256(load_task("pick_mug"))
