@@ -232,6 +232,18 @@ def test_an_arm_node_that_was_gone_does_not_move_the_old_goal_when_it_is_back(ri
     assert r.stays_zero()
 
 
+def test_a_new_goal_waits_for_an_arm_node_that_comes_back(rig):
+    r = rig()
+    r.until(lambda: not r.servo.arm.view().fault)
+    r.arm = False
+    r.spin(1.3)
+    r.send()
+    r.until(lambda: r.servo.state == State.HALT_ROBOT_NOT_READY)
+    assert r.stays_zero()
+    r.arm = True
+    r.until(lambda: r.speed() > 0.015)
+
+
 @pytest.mark.parametrize(
     ("goal", "code", "text"),
     [

@@ -31,8 +31,13 @@ class ArmWatch:
         node.create_subscription(ArmStatus, "arm_status", self._on_status, STATUSES)
 
     def begin(self) -> None:
-        """A goal begins: what the arm is not ready for by now, as at its start, the goal may wait for."""
+        """A goal begins: what the arm is not ready for by now, as at its start, the goal may wait for.
+
+        So it may for the first word of a node in the place of one that is gone.
+        """
         self._stop = ""
+        if self._status and self.now() - self._status[1] > STATUS_TIMEOUT_S:
+            self._status = None
 
     def view(self) -> ArmView:
         """Pose and readiness now; without ``required`` the arm is never at fault.
