@@ -68,16 +68,36 @@ def test_steps_have_the_papers_distribution(task: str, floor: float) -> None:
     """Entropy of 1 - exp(-200 i s), i = 0..4, s uniform up to 17 or 22 mm, integrated over 1000 values of s."""
     settings, rng = load().anchoring, np.random.default_rng(0)
     chosen = load_task(task)
-    steps = np.array([anchoring_study.step(chosen, settings, rng) for _ in range(4000)])
+    lengths = [anchoring_study.step_length(chosen, settings, rng) for _ in range(4000)]
+    steps = np.array([anchoring_study.step(chosen, length, rng) for length in lengths])
     steps[:, 3:] *= motion.ROTATION_SCALE
-    lengths = np.linalg.norm(steps, axis=1)
+    assert np.linalg.norm(steps, axis=1) == pytest.approx(np.array(lengths))
     longest = {"pick_mug": 0.017, "insert_shaft": 0.022}[task]
-    assert 0.99 * longest < lengths.max() <= longest and lengths.mean() == pytest.approx(longest / 2.0, rel=0.03)
-    label = 1.0 - np.exp(-200.0 * lengths[:, None] * np.arange(5)).ravel()
-    unit = np.zeros((len(label), 1))
-    assert metrics.consistency(unit, label, unit, label).speed_floor == pytest.approx(floor, abs=0.005)
+    assert 0.99 * longest < max(lengths) <= longest and np.mean(lengths) == pytest.approx(longest / 2.0, rel=0.03)
+    label = 1.0 - np.exp(-200.0 * np.array(lengths)[:, None] * np.arange(5)).ravel()
+    assert entropy(label) == pytest.approx(floor, abs=0.005)
     idle = [i for i in range(6) if i not in motion.axis_indices(chosen.axes)]
     assert not steps[:, idle].any() and steps[:, :3].any(axis=0).all()
+
+
+@pytest.mark.parametrize("task, floor", [("pick_mug", 0.190), ("insert_shaft", 0.153), ("insert_plug", 0.190)])
+def test_what_stands_in_the_way_leaves_the_distribution_as_it_is(task: str, floor: float) -> None:
+    """Of 120 roll-outs in the scene all have five places, and labels have the paper's entropy (standard error 0.01)."""
+    config, scene, speeds = load().anchoring, Scene(load_task(task)), []
+    for index in range(120):
+        scene.rng = np.random.default_rng([config.seed, index])
+        scene.place_target()
+        for _ in anchoring_study.places(scene, config):
+            assert not scene.touching(scene.q)
+            speeds.append(motion.label(scene.displacement(), scene.task.servo.label_slope)[1])
+    scene.close()
+    assert len(speeds) == 600 and entropy(np.array(speeds)) == pytest.approx(floor, abs=0.025)
+
+
+def entropy(speed: np.ndarray) -> float:
+    """Mean entropy of speed labels (n,)."""
+    unit = np.zeros((len(speed), 1))
+    return metrics.consistency(unit, speed, unit, speed).speed_floor
 
 
 def test_predictions_are_compared_by_magnitude() -> None:

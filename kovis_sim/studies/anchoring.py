@@ -19,6 +19,7 @@ from kovis_sim.studies.rows import Row, StudyError
 from kovis_sim.studies.settings import AnchoringConfig, Settings
 
 Array = NDArray[np.float64]
+TRIES = 50  # of ways from the goal; of the shaft's every third meets the bearing
 
 
 class AnchoringJob(NamedTuple):
@@ -58,24 +59,44 @@ def mounts(task: Task, config: AnchoringConfig) -> list[Any]:
 
 
 def places(scene: Scene, config: AnchoringConfig) -> Iterator[None]:
-    """Put the tcp at the goal, then step by step further out until something would touch or is out of reach."""
-    away = step(scene.task, config, scene.rng)
-    for number in range(config.steps):
-        try:
-            scene.put(scene.world_T_goal @ geometry.exp(number * away))
-        except kinematics.Unreachable:
-            return
-        if scene.touching(scene.q):
-            return
+    """Put the tcp at the goal, then step by step further out; no place of a target whose every way meets something.
+
+    A way that meets something is drawn again, not cut short (the goal would be every fourth image), and as long as it
+    was: short ways are free more often.
+    """
+    length = step_length(scene.task, config, scene.rng)
+    for _ in range(TRIES):
+        away = step(scene.task, length, scene.rng)
+        poses = [scene.world_T_goal @ geometry.exp(number * away) for number in range(config.steps)]
+        if all(free(scene, pose) for pose in poses):
+            break
+    else:
+        return
+    for pose in poses:
+        scene.put(pose)
         yield
 
 
-def step(task: Task, config: AnchoringConfig, rng: np.random.Generator) -> Array:
-    """Displacement (6,) of every step of a roll-out: one random direction of the commanded axes, one random length.
+def free(scene: Scene, world_T_tcp: Array) -> bool:
+    """Does the arm reach a pose, and touch nothing there?"""
+    try:
+        scene.put(world_T_tcp)
+    except kinematics.Unreachable:
+        return False
+    return not scene.touching(scene.q)
+
+
+def step_length(task: Task, config: AnchoringConfig, rng: np.random.Generator) -> float:
+    """Metres of every step of a roll-out, any length up to the longest alike.
 
     That is the paper's distribution; the entropy of its speed labels is 0.19 with steps of up to 17 mm, 0.15 with 22.
     """
-    return motion.twist(direction(rng, len(task.axes)), 1.0, task.axes, longest(task, config) * rng.random())
+    return longest(task, config) * rng.random()
+
+
+def step(task: Task, length_m: float, rng: np.random.Generator) -> Array:
+    """Displacement (6,) of every step of a roll-out: one random direction of the commanded axes."""
+    return motion.twist(direction(rng, len(task.axes)), 1.0, task.axes, length_m)
 
 
 def direction(rng: np.random.Generator, count: int) -> Array:
