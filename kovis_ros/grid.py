@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kovis_ros import cli
-from kovis_ros.measuring import Places, measure, origin
+from kovis_ros.measuring import Places, differing, identify, measure, origin
 from kovis_ros.measuring import weights as look_at
 from kovis_ros.method import disk
 from kovis_ros.method.config import Task, load_task, to_dict
 from kovis_ros.report.results import Servo, read
 from kovis_sim.fingerprint import scene_sha256
+from kovis_sim.studies import STUDIES
 from kovis_sim.studies.rows import StudyError
 from kovis_sim.studies.settings import GridConfig, Settings
 
@@ -70,8 +72,11 @@ class Grid:
 
     def state(self, cell: Cell) -> str:
         """What of a cell is there."""
-        if self.training(cell) is None:
+        training = self.training(cell)
+        if training is None:
             return "not trained"
+        if stale := self.stale(cell, training):
+            return f"stale: {', '.join(stale)}"
         missing = [name for name in cell.studies if not self.places.results.path(cell.servo, name).exists()]
         return f"trained, without {', '.join(missing)}" if missing else "done"
 
@@ -88,6 +93,13 @@ class Grid:
         """Has a servo still to be trained, because a study that needs it is missing?"""
         there = self.training(cell) is not None and self.weights(cell).is_file()
         return not there and self.state(cell) != "done"
+
+    def check_stale(self, wanted: Sequence[Cell]) -> None:
+        """StudyError when something of a cell is of another recipe, other settings, another scene or other code."""
+        for cell in wanted:
+            if (state := self.state(cell)).startswith("stale"):
+                folder = self.places.results.folder / cell.servo.name
+                raise StudyError(f"{folder} is {state}: delete it, or give another --results")
 
     def check_disk(self, wanted: Sequence[Cell]) -> None:
         """StudyError when the disk cannot hold what bags and caches of the servos to be trained still need."""
@@ -115,8 +127,9 @@ class Grid:
         return recording + max(self.rollouts(cell) * steps * dataset.SAMPLE_BYTES - begun, 0)
 
     def bag(self, cell: Cell) -> Path:
-        """Folder of the bag of a cell's task, as the scene looks now."""
-        return self.places.work / f"{cell.servo.task}-bag-{scene_sha256(cell.task)[:8]}"
+        """Folder of the bag of a cell's task, of these settings and as the scene is now."""
+        seed, scene = self.settings.grid.seed, scene_sha256(cell.task)[:8]
+        return self.places.work / f"{cell.servo.task}-bag-{self.rollouts(cell)}-seed-{seed}-{scene}"
 
     def rollouts(self, cell: Cell) -> int:
         """Roll-outs of the bag."""
@@ -132,14 +145,18 @@ class Grid:
         return {"task": to_dict(cell.task), "samples": config.samples, "seed": config.seed, "scene_sha256": scene}
 
     def training(self, cell: Cell) -> dict[str, Any] | None:
-        """The result of a cell's training; StudyError when it is of another recipe."""
-        path = self.places.results.path(cell.servo, "training")
-        found = read(path)
-        if found is not None and found.get("identity") != self.identity(cell):
-            raise StudyError(
-                f"{path} is of another recipe, task or look of the scene: delete its folder, or give another --results"
-            )
-        return found
+        """The result of a cell's training."""
+        return read(self.places.results.path(cell.servo, "training"))
+
+    def stale(self, cell: Cell, training: dict[str, Any]) -> list[str]:
+        """Each result of a cell that is not what would be made now, and what it depends on that changed."""
+        sha256 = training["weights_sha256"]
+        wanted = {name: identify(STUDIES[name], cell.task, sha256, self.settings) for name in cell.studies}
+        found = {name: read(self.places.results.path(cell.servo, name)) for name in wanted}
+        pairs = [("training", training, self.identity(cell))]
+        pairs += [(name, there, wanted[name]) for name, there in found.items() if there is not None]
+        changed = {name: differing(there, identity) for name, there, identity in pairs}
+        return [f"{name} (another {', '.join(what)})" for name, what in changed.items() if what]
 
     def train(self, cell: Cell) -> None:
         """Record what the bag lacks, train, and keep weights and figures among the results."""
@@ -152,9 +169,13 @@ class Grid:
         torch.set_num_threads(self.threads)
         cache = open_cache(cell.task, self.record(cell), None)
         precision = probe(cell.task, pick_device("auto")).precision
-        folder, seed = self.places.work / cell.servo.name / "run", self.settings.grid.seed
-        best = train(cell.task, cache, folder, seed=seed, precision=precision)
+        best = train(cell.task, cache, self.run_folder(cell), seed=self.settings.grid.seed, precision=precision)
         self.keep(cell, best, precision, summary(best))
+
+    def run_folder(self, cell: Cell) -> Path:
+        """Where a cell is trained: another recipe begins another run."""
+        identity = json.dumps(self.identity(cell), sort_keys=True)
+        return self.places.work / cell.servo.name / f"run-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
     def keep(self, cell: Cell, best: Path, precision: str, epoch: dict[str, Any]) -> None:
         """Copy the weights, then write what is known of them; ``epoch``: figures of the one that they come from."""

@@ -49,7 +49,7 @@ def measure(
 ) -> None:  # fmt: skip
     """Run the named studies that have no result yet; what a kill interrupted goes on where it stopped.
 
-    StudyError when a result is of other settings, another task, other weights or another look of the scene.
+    StudyError when a result is of other settings, another task, other weights, another scene or other code.
     """
     for name in names:
         study, path = STUDIES[name], places.results.path(servo, name)
@@ -89,11 +89,16 @@ def progress(
 
 
 def identify(study: Study, task: Task, sha256: str, settings: Settings) -> dict[str, Any]:
-    """What a result depends on: settings, the task but for networks and training, weights, how the scene looks."""
+    """What a result depends on: settings, the task but for networks and training, weights, scene and code."""
     plain = {name: value for name, value in to_dict(task).items() if name not in ("model", "training")}
     task_sha256 = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-    hashes = {"task_sha256": task_sha256, "weights_sha256": sha256, "scene_sha256": scene_sha256(task)}
-    return {"settings": study.frozen(settings), **hashes}
+    return {
+        "settings": study.frozen(settings),
+        "task_sha256": task_sha256,
+        "weights_sha256": sha256,
+        "scene_sha256": scene_sha256(task),
+        "code_sha256": study.code_sha256(),
+    }
 
 
 def origin(command: str, precision: str) -> dict[str, Any]:
@@ -107,8 +112,12 @@ def origin(command: str, precision: str) -> dict[str, Any]:
 def done(path: Path, identity: dict[str, Any]) -> bool:
     """Is the result there; StudyError when it is another one's."""
     found = read(path)
-    if found is not None and found.get("identity") != identity:
-        known = found.get("identity") or {}
-        other = [name for name, value in identity.items() if known.get(name) != value]
+    if found is not None and (other := differing(found, identity)):
         raise StudyError(f"{path} is of another {', '.join(other)}: delete it, or give another --results")
     return found is not None
+
+
+def differing(found: dict[str, Any], identity: dict[str, Any]) -> list[str]:
+    """Names of what a result depends on and what is not as in ``identity``."""
+    known = found.get("identity") or {}
+    return [name for name in {**identity, **known} if known.get(name) != identity.get(name)]

@@ -1,7 +1,7 @@
-"""One hash of what decides how a scene looks: the code that draws it and its landmarks, and the meshes that it shows.
+"""Hashes of what decides a result: the scene's code and meshes, and the code of a study's trials.
 
-A result that was measured with another one is no longer the same table. Comments, docstrings and layout do not count:
-they may be mended without everything being run again.
+A result that was measured with another one is no longer the same table, and roll-outs of another scene share no bag.
+Comments, docstrings and layout do not count: they may be mended without everything being run again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 
 from kovis_ros import method
@@ -16,26 +17,39 @@ from kovis_ros.method.config import Task
 from kovis_sim import robot
 from kovis_sim.cell import pieces
 
-DRAWING = ("appearance", "camera", "landmarks", "photographs", "revolution", "shadows", "stage", "table")
+DRAWING = (
+    "appearance", "camera", "landmarks", "opengl", "photographs", "revolution", "shadows", "stage", "table", "world",
+)  # fmt: skip
+PLACING = ("cell", "gripper", "hand", "robot", "rollouts", "scene", "starts")  # where everything stands and moves
 PICTURES = ("augment", "images", "sensor", "textures")  # what becomes of them
 SHAPES = ("family", "meshes", "mugs")  # where the target is one of many
 
 
 def scene_sha256(task: Task) -> str:
-    """Of the code, and of the meshes of target, held object and gripper."""
-    total = hashlib.sha256()
-    for path in modules(task):
-        total.update(f"{path.stem}\n{code(path.read_text())}\n".encode())
+    """Of the code that draws and places, and of the meshes of target, held object and gripper."""
+    total = hashlib.sha256(code_sha256(modules(task)).encode())
     for path in meshes(task):
         total.update(path.name.encode() + path.read_bytes())
     return total.hexdigest()
 
 
+def code_sha256(files: Iterable[Path]) -> str:
+    """Of Python files, in their order."""
+    total = hashlib.sha256()
+    for path in files:
+        total.update(f"{path.stem}\n{code(path.read_text())}\n".encode())
+    return total.hexdigest()
+
+
 def modules(task: Task) -> list[Path]:
-    """Files of the code that draws."""
+    """Files of the code that draws and places."""
+    return named(DRAWING + PLACING + (SHAPES if task.target.family else ()), PICTURES)
+
+
+def named(ours: Iterable[str], methods: Iterable[str]) -> list[Path]:
+    """Files of modules of the simulated cell and of the method."""
     here, there = Path(__file__).parent, Path(method.__file__).parent
-    ours = (*DRAWING, *SHAPES) if task.target.family else DRAWING
-    return [folder / f"{name}.py" for folder, names in ((here, ours), (there, PICTURES)) for name in names]
+    return [folder / f"{name}.py" for folder, names in ((here, ours), (there, methods)) for name in names]
 
 
 def meshes(task: Task) -> list[Path]:
@@ -47,7 +61,7 @@ def meshes(task: Task) -> list[Path]:
 
 
 def code(source: str) -> str:
-    """Python source without comments, docstrings and layout."""
+    """Python source without comments, docstrings, layout and spaces: the same for each version of Python."""
     lines: list[str] = []
     line: list[tokenize.TokenInfo] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -57,6 +71,6 @@ def code(source: str) -> str:
             line.append(token)
         elif token.type == tokenize.NEWLINE:
             if any(word.type != tokenize.STRING for word in line):
-                lines.append("".join(word.string for word in line))
+                lines.append("".join(word.string for word in line).replace(" ", ""))
             line = []
     return "\n".join(lines)

@@ -16,7 +16,9 @@ from kovis_ros import __version__, bags
 from kovis_ros.method import disk, geometry, kinematics, motion
 from kovis_ros.method.config import Task, from_dict, to_dict
 from kovis_ros.method.parsing import ConfigWarning
+from kovis_sim import mesh_check
 from kovis_sim import workers as processes
+from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.scene import Scene
 
 Array = NDArray[np.float64]
@@ -87,7 +89,9 @@ def record(
     small for what is missing, ConfigError or SceneError for a task that cannot be: all before anything is written.
     """
     out = Path(out)
-    recording = bags.Recording(task.name, seed, __version__, yaml.safe_dump(to_dict(task), sort_keys=False))
+    mesh_check.check(task)
+    settings = yaml.safe_dump(to_dict(task), sort_keys=False)
+    recording = bags.Recording(task.name, seed, __version__, settings, scene_sha256(task))
     bags.expect(out, recording)
     held = kept(out)
     refuse_fewer(out, sum(held.values()) // task.rollout.steps, rollouts)

@@ -13,7 +13,7 @@ from kovis_ros.bags import Recording, Sample
 from kovis_ros.method.config import Task, to_dict
 
 AXES = ("x", "y", "z", "rz")
-RECORDING = Recording("pick_mug", 3, "0.1.0", "name: pick_mug\naxes: [x, y, z, rz]\n")
+RECORDING = Recording("pick_mug", 3, "0.1.0", "name: pick_mug\naxes: [x, y, z, rz]\n", "5ce7e")
 
 
 def sample(rollout: int, step: int, size: int = 32) -> Sample:

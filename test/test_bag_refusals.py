@@ -97,6 +97,7 @@ except bags.BagError as error:
         ({"task": "insert_peg"}, "task 'pick_mug', not 'insert_peg': give another --out"),
         ({"seed": 4}, "seed 3, not 4"),
         ({"version": "0.2.0"}, "version '0.1.0', not '0.2.0'"),
+        ({"scene_sha256": "d1ff3"}, "another scene"),
         ({"task_yaml": "name: pick_mug\naxes: [x]\n"}, r"other settings \(axes \['x', 'y', 'z', 'rz'\] -> \['x'\]\)"),
     ],
 )
@@ -180,6 +181,15 @@ def test_a_recording_that_fails_before_its_first_shard_leaves_nothing(tmp_path: 
             attempt(tmp_path / folder, shards)
         found = sorted(p.name for p in (tmp_path / folder).iterdir()) if (tmp_path / folder).exists() else None
         assert found == left
+
+
+def test_a_bag_whose_folder_was_renamed_is_not_written_over(tmp_path: Path) -> None:
+    make_bag(tmp_path / "bag")
+    folder = (tmp_path / "bag").rename(tmp_path / "copy")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(BagError, match="copy holds bag_0000.mcap, no shard of its name: rename it back"):
+        bags.begin(folder, RECORDING)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_layout(bag: Path) -> None:
     assert body["duration"]["nanoseconds"] == 5 * 10**9 + 2 * 33_333_333
     assert body["custom_data"] == {
         "task": "pick_mug", "seed": "3", "version": "0.1.0", "task_yaml": RECORDING.task_yaml,
+        "scene_sha256": "5ce7e",
     }  # fmt: skip
 
 

@@ -24,6 +24,20 @@ def test_comments_docstrings_and_layout_do_not_count() -> None:
         assert fingerprint.code(changed) != fingerprint.code(plain)
 
 
+def test_spaces_do_not_count_as_versions_of_python_split_strings_differently() -> None:
+    assert fingerprint.code('x = f"{a + b} of"\n') == fingerprint.code('x = f"{a+b}of"\n')
+
+
+def test_every_study_has_the_code_that_its_rows_come_from() -> None:
+    from kovis_sim.studies import STUDIES
+
+    files = {name: [path.name for path in fingerprint.named(*study.code)] for name, study in STUDIES.items()}
+    assert all(f"{name}.py" in listed for name, listed in files.items() if name != "path")
+    assert {"path_tracer.py", "materials.py", "success.py"} <= set(files["path"])
+    assert all(("loop.py" in files[name]) == ("closed_loop.py" in files[name]) for name in files)
+    assert len({study.code_sha256() for study in STUDIES.values()}) == len(STUDIES)
+
+
 def test_code_and_meshes_decide_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task: Task = load_task("insert_shaft")
     names = {path.name for path in (*fingerprint.modules(task), *fingerprint.meshes(task))}

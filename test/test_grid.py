@@ -81,7 +81,15 @@ def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "report.yaml").write_text(
         SETTINGS.format(task=tmp_path / "tiny.yaml").replace("epochs: 3", "epochs: 4")
     )
-    assert cli.main(words) == 1 and "another recipe, task or look of the scene" in capsys.readouterr().err
+    stale = "pick_mug-k4 is stale: training (another task)"
+    assert cli.main(words) == 1 and f"{stale}: delete it, or give another --results" in capsys.readouterr().err
+    assert (
+        cli.main([*words, "--list"]) == 0 and "pick_mug-k4: stale: training (another task)" in capsys.readouterr().out
+    )
+    (tmp_path / "results" / "pick_mug-k4" / "servo.safetensors").unlink()
+    changed = SETTINGS.format(task=tmp_path / "tiny.yaml").replace("trials: 1", "trials: 2")
+    (tmp_path / "report.yaml").write_text(changed)
+    assert cli.main(words) == 1 and "stale: success (another settings)" in capsys.readouterr().err
 
 
 def test_a_disk_too_small_for_the_grid_is_told_before_the_work(

@@ -42,7 +42,8 @@ def recorded(folder: Path) -> Recording:
             text = str(data["task_yaml"])
             if not isinstance(settings := yaml.safe_load(text), dict):
                 raise TypeError(f"task_yaml is {settings!r}")
-            return Recording(data["task"], int(data["seed"]), str(data["version"]), text)
+            scene = str(data.get("scene_sha256", ""))
+            return Recording(data["task"], int(data["seed"]), str(data["version"]), text, scene)
         except FileNotFoundError:
             continue
         except DAMAGE as error:

@@ -42,6 +42,7 @@ class Recording(NamedTuple):
     seed: int
     version: str  # of kovis_ros
     task_yaml: str  # the task's full settings
+    scene_sha256: str = ""  # of code and meshes of the scene, as ``kovis_sim.fingerprint`` has it
 
 
 def stamp(rollout: int, step: int) -> int:

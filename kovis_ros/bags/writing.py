@@ -22,9 +22,14 @@ LEVEL = 1  # of zstd; its usual 3 takes 0.9 ms more of processor time a sample, 
 
 
 def expect(folder: Path, recording: Recording) -> None:
-    """BagError when a folder holds roll-outs recorded with other settings, or files that are no bag."""
-    written = recorded(folder) if folder.is_dir() and any(folder.iterdir()) else recording
-    if shards(folder) and (other := foreign(written, recording)):
+    """BagError when a folder holds roll-outs recorded with other settings, under another name, or is no bag."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    written, ours = recorded(folder), shards(folder)
+    strangers = sorted(path.name for path in folder.glob("*.mcap") if path not in ours)
+    if strangers:
+        raise BagError(f"{folder} holds {strangers[0]}, no shard of its name: rename it back, or give another --out")
+    if ours and (other := foreign(written, recording)):
         raise BagError(f"{folder} holds roll-outs with {other}: give another --out, or delete it")
 
 
@@ -48,7 +53,9 @@ def foreign(old: Recording, new: Recording) -> str:
         if getattr(old, name) != getattr(new, name):
             return f"{name} {getattr(old, name)!r}, not {getattr(new, name)!r}"
     changed = identity.differing(old.task_yaml, new.task_yaml)
-    return f"other settings ({', '.join(changed[:3])})" if changed else ""
+    if changed:
+        return f"other settings ({', '.join(changed[:3])})"
+    return "" if old.scene_sha256 == new.scene_sha256 else "another scene (the code or the meshes that make it)"
 
 
 @contextmanager
