@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from kovis_ros import __version__, cli
 from kovis_ros.method.config import Task, to_dict
 from kovis_ros.report.results import Results, Servo, read
+from kovis_sim import mesh_check
 from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.studies import STUDIES, Study
 from kovis_sim.studies.rows import Row, StudyError, collect
@@ -49,8 +50,10 @@ def measure(
 ) -> None:  # fmt: skip
     """Run the named studies that have no result yet; what a kill interrupted goes on where it stopped.
 
-    StudyError when a result is of other settings, another task, other weights, another scene or other code.
+    ConfigError for meshes that cannot be used; StudyError when a result is of other settings, another task, other
+    weights, another scene or other code.
     """
+    mesh_check.check(task)  # before their bytes are hashed
     for name in names:
         study, path = STUDIES[name], places.results.path(servo, name)
         identity = identify(study, task, trained.sha256, settings)

@@ -14,14 +14,14 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from kovis_sim import parts
+from kovis_sim import hulls
 
 Array = NDArray[np.float64]
 MOST = 32  # pieces: each costs time in every step of physics
 OVERFILL = 0.002  # of the whole volume; what a hull may overfill
 GAIN = 0.02  # of what a hull overfills; a cut that wins less is not made
 CANDIDATES = 32  # planes tried for one cut
-CRUMB_M3, SLIVER_M2 = 1e-9, 1e-10  # a piece that hits nothing, a face whose normal is rounding
+CRUMB_M3 = 1e-9  # a piece that hits nothing
 NOTCH_RAD = np.radians(4.0)  # flatter edges are those of a smooth surface
 
 
@@ -52,7 +52,7 @@ def convex_pieces(mesh: trimesh.Trimesh) -> tuple[list[trimesh.Trimesh], float]:
         else:
             done.append(worst)
     overfill = max(sum(part.overfill_m3 for part in done) / volume, 0.0)
-    return [_inset(mesh_of(part.solid)) for part in done if part.hull_m3 > CRUMB_M3], overfill
+    return [hulls.for_contacts(mesh_of(part.solid)) for part in done if part.hull_m3 > CRUMB_M3], overfill
 
 
 def best_cut(part: Part) -> list[Part] | None:
@@ -97,11 +97,3 @@ def mesh_of(solid: manifold3d.Manifold) -> trimesh.Trimesh:
 
 def _part(solid: manifold3d.Manifold) -> Part:
     return Part(solid, float(solid.hull().volume()))
-
-
-def _inset(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """A mesh's hull made smaller by Bullet's margin, or by half of what a thin one has."""
-    hull = trimesh.convex.convex_hull(mesh.vertices)
-    hull.update_faces(hull.area_faces > SLIVER_M2)
-    inner = np.einsum("ij,ij->i", hull.face_normals, hull.triangles[:, 0] - hull.vertices.mean(0))
-    return parts.inset(hull, min(parts.MARGIN_M, 0.5 * float(inner.min())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import trimesh
 
 from kovis_ros.method.config import ConfigError, HeldConfig, TargetConfig, Task
@@ -52,7 +53,12 @@ def load(path: Path, name: str, scale: float = 1.0, remedy: str = "scale it by 0
 
 
 def read(path: Path, name: str) -> trimesh.Trimesh:
-    """The mesh of a file as it is; ConfigError when there is none, it cannot be read, or it has no triangles."""
+    """The mesh of a file as it is; ConfigError when there is none, it cannot be read, or it has no triangles.
+
+    Nor may a coordinate be infinite or no number.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{name} is a folder: give the file of a mesh")
     if not path.is_file():
         raise ConfigError(f"{name} is no file in {path.parent}: add it")
     try:
@@ -62,6 +68,10 @@ def read(path: Path, name: str) -> trimesh.Trimesh:
         raise ConfigError(f"{name} cannot be read ({error}): export it as OBJ or STL") from error
     if count == 0:
         raise ConfigError(f"{name} is empty: export it with its triangles")
+    faulty = np.flatnonzero(~np.isfinite(mesh.vertices).all(1))
+    if len(faulty):
+        where = ", ".join(f"{value:g}" for value in mesh.vertices[faulty[0]])
+        raise ConfigError(f"{name} has a vertex at ({where}): export it with finite coordinates")
     return mesh
 
 
@@ -75,13 +85,13 @@ def check_piece(piece: trimesh.Trimesh, mesh: trimesh.Trimesh, name: str) -> Non
     beyond = float(max((inner - low).max(), (high - outer).max()))
     if beyond > BEYOND_M:
         raise ConfigError(f"{name} reaches {beyond:.3g} m out of its mesh: export both with one unit and one origin")
-    if not _is_solid(piece):
+    if not is_solid(piece):
         raise ConfigError(
             f"{name} is not convex and closed: physics would fill it up to its hull, split it into convex pieces"
         )
 
 
-def _is_solid(piece: trimesh.Trimesh) -> bool:
+def is_solid(piece: trimesh.Trimesh) -> bool:
     """Is a mesh closed, and all but ``FLAT`` of its convex hull?"""
     whole = trimesh.Trimesh(piece.vertices, piece.faces, process=False)  # without normals corners of neighbours merge
     whole.merge_vertices()

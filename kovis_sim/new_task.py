@@ -14,6 +14,7 @@ import trimesh
 import yaml
 
 from kovis_ros.method.config import ConfigError, Task, from_dict, load_task, to_dict
+from kovis_ros.method.parsing import build
 from kovis_ros.method.robotiq_2f85 import STROKE_M
 from kovis_sim import gripper
 from kovis_sim.meshes import write_object
@@ -50,6 +51,19 @@ def draft(name: str, target: Solid, held: Solid | None, wish: Wish) -> Task:
         "training": recipe["training"],
         **(_grasp(target.mesh) if held is None else _insertion(top, held.mesh, wish.depth_m)),
     }
+    fulfil(wish, settings)
+    return from_dict(settings, f"task {name}")
+
+
+def check(name: str, wish: Wish) -> None:
+    """ConfigError for a wish that is faulty whatever the meshes: an unknown key, a wrong type, a reversed range."""
+    settings: dict[str, Any] = {"name": name, "target": {}}
+    fulfil(wish, settings)
+    build(Task, settings, f"task {name}")
+
+
+def fulfil(wish: Wish, settings: dict[str, Any]) -> None:
+    """Put what was wished for into nested settings."""
     if wish.axes is not None:
         settings["axes"] = list(wish.axes)
     if wish.symmetry is not None:
@@ -58,7 +72,6 @@ def draft(name: str, target: Solid, held: Solid | None, wish: Wish) -> Task:
         settings["goal"] = {"position_m": list(wish.goal[:3]), "rpy_deg": list(wish.goal[3:])}
     for setting in wish.settings:
         put(settings, setting)
-    return from_dict(settings, f"task {name}")
 
 
 def _grasp(mesh: trimesh.Trimesh) -> dict[str, Any]:

@@ -75,13 +75,13 @@ class Scene:
         self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
         self.target_T_goal = self._nominal_goal()
         self.opening_m = task.held.grip_m
+        self._check_goal()
         target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp @ hand.nominal(task.held))
         nominal = camera.nominal(task.camera)
         self.landmarks = self._stage.landmarks(nominal, self.opening_m, target_T_tool0, self.target_T_goal)
         self._family = Family(task.target, shapes or split, self.landmarks.target)
         self.member = self._family.nominal
         self._pictures: tuple[Picture, Picture] | None = None
-        self._check_goal()
         self.seed(seed)
 
     def close(self) -> None:
@@ -115,6 +115,10 @@ class Scene:
     def place(self, x: float, y: float, yaw: float, tcp_T_held: Array, member: Member | None = None) -> None:
         """Target, nominal without ``member``, at a place of the table (m, rad), object in the hand, arm at the goal."""
         self._take(member or self._family.nominal)
+        self._put_at_goal(x, y, yaw, tcp_T_held)
+
+    def _put_at_goal(self, x: float, y: float, yaw: float, tcp_T_held: Array) -> None:
+        """Have the target as it is at a place of the table (m, rad), object in the hand, arm at the goal."""
         self.world_T_target = geometry.pose_rpy((x, y, 0.0), (0.0, 0.0, yaw))
         self.tcp_T_held = tcp_T_held
         self._world_T_held_goal = self.world_T_target @ self.target_T_goal
@@ -137,12 +141,15 @@ class Scene:
         return geometry.pose_rpy(self.task.goal.position_m, np.radians(self.task.goal.rpy_deg))
 
     def _check_goal(self) -> None:
-        """SceneError unless the goal is in reach and free with target and held object at any corner of their ranges."""
+        """SceneError unless the goal is in reach and free with target and held object at any corner of their ranges.
+
+        Judged of the nominal target, before landmarks are chosen: a goal out of reach is out of sight, too.
+        """
         (x0, x1), (y0, y1) = self.task.target.position_range_m
         for x, y, yaw in product((x0, x1), (y0, y1), np.radians(self.task.target.yaw_range_deg)):
             where = f"task {self.task.name}: goal with the target at ({x:.2f}, {y:.2f}) m, {np.degrees(yaw):.0f} deg"
             try:
-                self.place(x, y, float(yaw), hand.nominal(self.task.held))
+                self._put_at_goal(x, y, float(yaw), hand.nominal(self.task.held))
             except kinematics.Unreachable as error:
                 raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
             if self.touching(self.q):

@@ -45,6 +45,10 @@ def prepare(path: Path, option: str, scale: float = 1.0) -> Solid:
     mesh.fix_normals()
     mesh = reduced(mesh, name, notes)
     pieces, overfill = decompose.convex_pieces(mesh)
+    if not pieces or not all(map(mesh_check.is_solid, pieces)):
+        raise ConfigError(
+            f"{name} cannot be cut into convex pieces: put pieces {path.stem}_piece_*{path.suffix} beside it"
+        )
     return Solid(mesh, pieces, [*notes, f"{len(pieces)} convex pieces, {100 * overfill:.1f} % fuller than the mesh"])
 
 

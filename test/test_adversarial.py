@@ -1,6 +1,7 @@
 """Adversarial examples: each attack raises what it attacks, stays in its bound and leaves no trace in the network."""
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 import small
@@ -81,17 +82,46 @@ def state(network: Network) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
+ATTACKS: dict[str, Callable[[Network, Batch], Batch]] = {
+    "FGSM": lambda network, batch: adversary().on_total(network, batch, 0.05, 1),
+    "iterative FGSM": lambda network, batch: adversary().on_total(network, batch, 0.05, 3),
+    "least likely": lambda network, batch: adversary().on_segmentation(network, batch, 0.05),
+}
+
+
 @pytest.mark.parametrize("mixed", [False, True])
-def test_an_attack_leaves_statistics_gradients_and_mode(network: Network, batch: Batch, mixed: bool) -> None:
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_an_attack_leaves_statistics_gradients_and_mode(
+    network: Network, batch: Batch, attack: Callable[[Network, Batch], Batch], mixed: bool
+) -> None:
+    """Gradients that a step before has summed up stay as they are; one without stays without."""
+    rng = torch.Generator().manual_seed(0)
     network.train().zero_grad()
-    before = state(network)
+    first, *others = network.parameters()
+    for weight in others:
+        weight.grad = torch.randn(weight.shape, generator=rng)
+    before, gradients = state(network), [weight.grad.clone() for weight in others]
     with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-        for seed in range(6):  # all three ways
-            adversary()(network, batch, torch.Generator().manual_seed(seed))
+        assert not torch.equal(attack(network, batch).images, batch.images)
     assert all(module.training for module in network.modules())
     assert all(weight.requires_grad for weight in network.parameters())
-    assert all(weight.grad is None for weight in network.parameters())
+    assert first.grad is None
+    assert all(torch.equal(weight.grad, old) for weight, old in zip(others, gradients, strict=True))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    network.zero_grad()
+
+
+def test_all_three_ways_are_drawn(network: Network, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each a third of the time; several iterations are those of the settings."""
+    drawn = []
+    monkeypatch.setattr(Adversary, "on_total", lambda self, network, batch, epsilon, count: drawn.append(count))
+    monkeypatch.setattr(Adversary, "on_segmentation", lambda self, network, batch, epsilon: drawn.append(0))
+    rng = torch.Generator().manual_seed(0)
+    chosen = adversary(dataclasses.replace(ALWAYS, iterations=(4, 6)))
+    for _ in range(300):
+        chosen(network, batch, rng)
+    assert set(drawn) == {0, 1, 4, 5, 6}
+    assert 75 <= drawn.count(0) <= 125 and 75 <= drawn.count(1) <= 125  # 100 expected, deviation 8.2
 
 
 def test_an_attack_decodes_what_the_step_decodes(network: Network, batch: Batch) -> None:

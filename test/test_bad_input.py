@@ -52,6 +52,9 @@ def bad_meshes(folder: Path) -> None:
     box = trimesh.creation.box((0.04, 0.04, 0.04), trimesh.transformations.translation_matrix((0.0, 0.0, 0.02)))
     box.export(folder / "box.stl")
     (folder / "empty.stl").write_text("solid nothing\nendsolid nothing\n")
+    (folder / "nan.obj").write_text(
+        "v nan 0 0\nv 0.02 0 0\nv 0 0.02 0\nv 0 0 0.02\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n"
+    )
     trimesh.Trimesh(1e3 * box.vertices, box.faces).export(folder / "mm.stl")
     trimesh.Trimesh(box.vertices, box.faces[2:]).export(folder / "open.stl")
     trimesh.creation.icosphere(5, 0.02).export(folder / "fine.stl")
@@ -61,6 +64,8 @@ def bad_meshes(folder: Path) -> None:
     ("mesh", "piece", "settings", "text"),
     [
         ("none.stl", "box.stl", "", "target.mesh '{here}/none.stl' is no file in {here}: add it"),
+        ("", "box.stl", "", "target.mesh '{here}' is a folder: give the file of a mesh"),
+        ("nan.obj", "box.stl", "", "nan.obj' has a vertex at (nan, 0, 0): export it with finite coordinates"),
         ("empty.stl", "box.stl", "", "empty.stl' is empty: export it with its triangles"),
         ("mm.stl", "box.stl", "", "mm.stl' is 40 m long: it seems to be in millimetres, scale it by 0.001"),
         ("fine.stl", "box.stl", "", "fine.stl' has 20480 triangles of at most 6000: simplify it"),
@@ -68,6 +73,7 @@ def bad_meshes(folder: Path) -> None:
         ("box.stl", "open.stl", "", "open.stl' is not convex and closed: physics would fill it up to its hull"),
         ("box.stl", "mm.stl", "", "mm.stl' reaches 40 m out of its mesh: export both with one unit"),
         ("box.stl", "box.stl", "goal: {position_m: [0.0, 0.0, -0.02]}", "is in collision: raise goal.position_m"),
+        ("box.stl", "box.stl", "goal: {position_m: [0.0, 0.0, 2.0]}", "is out of reach"),
         ("box.stl", "box.stl, position_range_m: [[1.5, 1.6], [0.0, 0.1]]", "", "is out of reach"),
         ("box.stl", "box.stl", "camera: {baseline_range_m: [0.06, 0.04]}", "the lower limit comes first"),
         ("box.stl", "box.stl", "rollout: {translation_m: -0.07}", "rollout.translation_m is -0.07: give 0 or more"),

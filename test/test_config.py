@@ -74,8 +74,6 @@ def test_settings_are_frozen() -> None:
         ({"name": "../tea"}, "name is '../tea': give letters, digits"),
         ({"name": ".."}, "name is '..': give letters, digits"),
         ({"name": ""}, "name is '': give letters, digits"),
-        ({"target": {"mesh": "mug"}}, "target.mesh 'mug' is a folder: give the file of a mesh"),
-        ({"held": {"mesh": "/"}}, "held.mesh '/' is a folder: give the file of a mesh"),
         ({"held": {"grip_m": 0.2}}, "held.grip_m is 0.2: give 0 to 0.085 m"),
         ({"completion": [{"force_n": 40.0}]}, r"completion\[0\] has neither gripper_m nor move_m: give one of them"),
         (

@@ -120,6 +120,16 @@ def test_another_look_of_the_scene_is_another_table(
     assert "keypoints.json is of another scene_sha256: delete it" in capsys.readouterr().err
 
 
+def test_meshes_are_checked_before_they_are_hashed(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "task.yaml").write_text(TASK.replace("mug/mug.obj", "mug"))
+    capsys.readouterr()
+    assert cli.main(["measure", str(tmp_path / "task.yaml"), *run.words[2:]]) == 2
+    told = capsys.readouterr().err
+    assert "target.mesh 'mug' is a folder: give the file of a mesh" in told and len(told.splitlines()) == 1
+
+
 def test_a_missing_path_tracer_is_told_before_the_work(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -38,6 +38,23 @@ def test_bad_meshes_are_named(tmp_path, make, message):
         mesh_check.check(held(make(tmp_path)))
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "1e400"])
+def test_a_vertex_that_is_nowhere_is_named(tmp_path, number):
+    path = tmp_path / "pin.obj"
+    path.write_text(f"v 0 0 0\nv {number} 0 0\nv 0 0.02 0\nv 0 0 0.02\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n")
+    with pytest.raises(ConfigError, match=r"pin.obj' has a vertex at \((nan|inf), 0, 0\): export it with finite coord"):
+        mesh_check.check(held(path))
+
+
+@pytest.mark.parametrize("item", ["target", "held"])
+@pytest.mark.parametrize("folder", ["bearing", "/"])
+def test_a_folder_is_named(item, folder):
+    task = load_task("insert_shaft")
+    task = dataclasses.replace(task, **{item: dataclasses.replace(getattr(task, item), mesh=folder)})
+    with pytest.raises(ConfigError, match=f"{item}.mesh '{folder}' is a folder: give the file of a mesh"):
+        mesh_check.check(task)
+
+
 def test_a_file_without_triangles(tmp_path):
     path = tmp_path / "empty.obj"
     path.write_text("")

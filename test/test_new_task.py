@@ -17,8 +17,8 @@ pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 import trimesh  # noqa: E402
 
 from kovis_ros.cli.main import main as kovis  # noqa: E402
-from kovis_ros.method.config import load_task  # noqa: E402
-from kovis_sim import decompose, meshes, parts, solids, task_file, usb  # noqa: E402
+from kovis_ros.method.config import ConfigError, load_task  # noqa: E402
+from kovis_sim import decompose, hulls, mesh_check, meshes, parts, solids, task_file, usb  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 Usage = namedtuple("Usage", "total used free")
@@ -77,7 +77,11 @@ def test_the_file_says_what_the_task_is(tmp_path: Path) -> None:
         (["a", "--target", "split.stl"], "split_piece_0.stl is not convex and closed"),
         (["a", "--target", "cad/socket.stl", "--held", "wide.stl"], "--held is 90 mm wide along y"),
         (["a", "--target", "cad/socket.stl", "--held", "cad/plug.stl", "--depth", "0.2"], "give a smaller --depth"),
+        (["a", "--target", "nan.obj"], "--target nan.obj has a vertex at (nan, 0, 0): export it with finite"),
+        (["a", "--target", "cad"], "--target cad is a folder: give the file of a mesh"),
+        (["a", "--target", "cad/socket.stl", "--scale", "nan"], "--scale nan must be positive and finite"),
         (["a", "--target", "cad/socket.stl", "--depth", "-1"], "--depth -1.0 must be positive"),
+        (["a", "--target", "cad/socket.stl", "--depth", "inf"], "--depth inf must be positive and finite"),
         (["a", "--target", "cad/socket.stl", "--axes", "x", "yaw"], "axis 'yaw' is unknown"),
         (["a", "--target", "cad/socket.stl", "--symmetry", "1", "1", "-2"], "0 is a body of revolution"),
         (["a", "--target", "cad/socket.stl", "--set", "mass"], "--set 'mass' cannot be read: give KEY=VALUE"),
@@ -105,8 +109,27 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(
     assert text in told and len(told.splitlines()) == 1 and sorted(here.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--set", "target.yaw_range_deg=[60, -60]"], "yaw_range_deg is [60, -60]: the lower limit comes first"),
+        (["--set", "rollout.steps=many"], "rollout: steps is 'many': a int is needed"),
+        (["--set", "target.mas=1"], "key 'mas' is unknown"),
+        (["--goal", "0", "0", "inf", "0", "0", "0"], "goal: position_m[2] is inf: a finite number is needed"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_before_meshes_are_cut(
+    words: list[str], text: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert kovis(["new-task", "a", "--target", "cad/socket.stl", *words]) == 2
+    told = capsys.readouterr()
+    assert text in told.err and told.out == ""
+
+
 def bad_meshes(folder: Path) -> None:
     """One mesh for each fault."""
+    (folder / "nan.obj").write_text("v nan 0 0\nv 0.02 0 0\nv 0 0.02 0\nf 1 2 3\n")
     (folder / "empty.stl").write_text("solid nothing\nendsolid nothing\n")
     block = usb.socket_mesh(usb.UsbB())
     scaled = block.copy()
@@ -130,6 +153,9 @@ def bad_meshes(folder: Path) -> None:
             "off in the hand by [-2, -2, -2] mm and [-15, -15, 0] deg is in collision: raise goal.position_m",
         ),
         (["--set", "target.position_range_m=[[1.5, 1.6], [0, 0.1]]"], "is out of reach"),
+        (["--goal", *"0 0 2 0 0 0".split()], "is out of reach"),
+        (["--goal", *"0 0 0.6 0 0 0".split()], "is out of reach"),
+        (["--goal", *"1.5 0 0.1 0 0 0".split()], "is out of reach"),
         (["--set", "camera.look_at_m=[0.3, -0.6, -0.2]"], "check goal, camera.eye_m and look_at_m"),
     ],
 )
@@ -186,6 +212,56 @@ def test_pieces_fill_the_mesh_and_leave_its_hole_open(
     for piece in pieces if hole else []:
         outside = np.einsum("ij,ij->i", piece.face_normals, hole - piece.triangles[:, 0]).max()
         assert outside > 0.005
+
+
+ROUND = {
+    "sphere": trimesh.creation.icosphere(4, 0.030),
+    "capsule": trimesh.creation.capsule(0.045, 0.012, count=[32, 32]),
+    "torus": trimesh.creation.torus(0.026, 0.010, major_sections=32, minor_sections=16),  # its hole is 32 mm wide
+}
+
+
+@pytest.mark.parametrize("name", ROUND)
+def test_pieces_of_round_bodies_survive_their_file(name: str, tmp_path: Path) -> None:
+    """Convex, closed, of few triangles, nowhere out of the body, and a torus keeps its hole."""
+    ROUND[name].export(tmp_path / "round.stl")
+    made = solids.prepare(tmp_path / "round.stl", "--target")
+    meshes.write_object(tmp_path, "made", made.mesh, made.pieces)
+    files = sorted(tmp_path.glob("made_piece_*.obj"))
+    assert len(files) == len(made.pieces) and (len(files) == 1) == (name != "torus")
+    middle = made.mesh.bounds.mean(0)
+    for file in files:
+        piece = mesh_check.read(file, name)
+        mesh_check.check_piece(piece, made.mesh, name)
+        assert len(piece.faces) <= 2 * hulls.CORNERS
+        assert np.all(piece.bounds[0] >= made.mesh.bounds[0]) and np.all(piece.bounds[1] <= made.mesh.bounds[1])
+        if name == "torus":
+            hull = piece.convex_hull
+            assert np.einsum("ij,ij->i", hull.face_normals, middle - hull.triangles[:, 0]).max() > 0.015
+
+
+def test_a_body_that_cannot_be_cut_is_told_as_our_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as the fault of a piece that nobody gave."""
+    ROUND["capsule"].export(tmp_path / "peg.stl")
+    opened = trimesh.Trimesh(ROUND["capsule"].vertices, ROUND["capsule"].faces[2:])
+    monkeypatch.setattr(decompose, "convex_pieces", lambda mesh: ([opened], 0.0))
+    with pytest.raises(ConfigError, match="--held .*peg.stl cannot be cut .*: put pieces peg_piece_\\*.stl beside it"):
+        solids.prepare(tmp_path / "peg.stl", "--held")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "codes"),
+    [({"target": "sphere"}, (0, 1)), ({"target": "torus", "held": "capsule"}, (0,))],
+    ids=["sphere", "capsule in torus"],
+)
+def test_a_task_of_round_bodies(shapes: dict[str, str], codes: tuple[int, ...], here: Path) -> None:
+    """Both are written; the fingers may slip off a sphere, a capsule seats in a torus."""
+    words = ["new-task", "a"]
+    for option, name in shapes.items():
+        ROUND[name].export(f"{name}.stl")
+        words += [f"--{option}", f"{name}.stl"]
+    assert kovis(words) in codes
+    mesh_check.check(load_task("a/a.yaml"))
 
 
 def test_a_fine_mesh_is_simplified_and_says_so(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from kovis_ros.method.plain_arrays import packed
 from kovis_ros.report import anchoring as anchoring_table
 from kovis_ros.report import curves, figures, page, paper, readme, success, targets
 from kovis_ros.report import keypoints as keypoint_table
-from kovis_ros.report.results import ResultError, Results, Servo, shipped
+from kovis_ros.report.results import ResultError, Results, Servo, read, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -270,3 +270,16 @@ def test_a_damaged_result_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     path.write_text(path.read_text()[:-20])
     assert cli.main(["report", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]) == 1
     assert f"result {path} is damaged" in capsys.readouterr().err
+
+
+def test_a_result_out_of_reach_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ResultError, match="x/path.json lies in no folder, a file is in its way: check the path$"):
+        read(tmp_path / "file" / "x" / "path.json")
+
+    def locked(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", locked)
+    with pytest.raises(ResultError, match="path.json may not be read: check the path and its permissions$"):
+        read(tmp_path / "path.json")

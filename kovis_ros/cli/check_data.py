@@ -90,7 +90,7 @@ def report(found: BagInfo, looked: int, checks: list[Check]) -> str:
     """The figures in lines for people."""
     lines = [
         f"{found.recording.task}: {found.samples} samples in {len(found.shards)} shards, "
-        f"{found.size_bytes / 1e6:.0f} MB, every topic whole; looked at {looked}"
+        f"{found.size_bytes / 1e6:.0f} MB, as many messages on every topic; looked into {looked} samples"
     ]
     for check in checks:
         low, high = f"{check.least:.3g}", f"{check.most:.3g}"

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import warnings
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from kovis_ros.method.parsing import ConfigWarning
 if TYPE_CHECKING:
     from kovis_ros.method.config import Task
     from kovis_sim.completion import Outcome
+    from kovis_sim.new_task import Wish
     from kovis_sim.solids import Solid
 
 ROLLOUTS = 7000  # of the paper
@@ -75,8 +77,9 @@ def check(args: argparse.Namespace) -> None:
         raise ConfigError(f"name {args.name!r} cannot be: give small letters, digits and _, beginning with a letter")
     if args.name in task_names():
         raise ConfigError(f"task {args.name!r} comes with the package: give another name")
-    if args.scale <= 0.0 or args.depth <= 0.0:
-        raise ConfigError(f"--scale {args.scale} and --depth {args.depth} must be positive: give more than 0")
+    for option in ("scale", "depth"):
+        if not 0.0 < (value := getattr(args, option)) < inf:
+            raise ConfigError(f"--{option} {value} must be positive and finite: give more than 0")
     out = args.out or Path(args.name)
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out} is a file: give a folder")
@@ -91,9 +94,11 @@ def build(args: argparse.Namespace, folder: Path) -> tuple[Task, Outcome]:
     from kovis_sim import completion, new_task, preview
     from kovis_sim.scene import Scene, SceneError
 
+    wish = new_task.Wish(args.axes, args.symmetry, args.goal, args.depth, args.settings)
+    new_task.check(args.name, wish)
     found = objects(args)
     new_task.write_meshes(folder / "meshes", found)
-    task = settings(args, found, folder / f"{args.name}.yaml")
+    task = settings(args.name, found, wish, folder / f"{args.name}.yaml")
     try:
         scene = Scene(task)
     except SceneError as error:  # a goal that cannot be is a setting that cannot be
@@ -116,13 +121,12 @@ def objects(args: argparse.Namespace) -> dict[str, Solid]:
     return found
 
 
-def settings(args: argparse.Namespace, found: dict[str, Solid], file: Path) -> Task:
+def settings(name: str, found: dict[str, Solid], wish: Wish, file: Path) -> Task:
     """The task, written to a file and read back."""
     from kovis_ros.method.config import load_task
     from kovis_sim import new_task, task_file
 
-    wish = new_task.Wish(args.axes, args.symmetry, args.goal, args.depth, args.settings)
-    drawn = new_task.draft(args.name, found["target"], found.get("held"), wish)
+    drawn = new_task.draft(name, found["target"], found.get("held"), wish)
     file.write_text(task_file.text(drawn))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConfigWarning)  # the draft told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +34,6 @@ SHARES = (
     "model.dropout", *(f"training.augment.{name}" for name in AUGMENTS),
 )  # fmt: skip
 NAME = r"\w[\w .-]*"  # of a task: bags, runs and results are folders of that name
-ASSETS = Path(__file__).resolve().parents[2] / "kovis_sim" / "assets"  # where a mesh lies unless its path is absolute
 
 
 def check(task: Task, source: str) -> None:
@@ -45,7 +43,6 @@ def check(task: Task, source: str) -> None:
     _numbers(task, source)
     _model(task, source)
     _completion(task, source)
-    _meshes(task, source)
     _axes(task, source)
     _held(task, source)
     loop, success = task.servo, task.success
@@ -112,14 +109,6 @@ def _opening(value_m: float, where: str) -> None:
     """One that the gripper has."""
     if not 0.0 <= value_m <= STROKE_M:
         raise ConfigError(f"{where} is {value_m}: give 0 to {STROKE_M} m")
-
-
-def _meshes(task: Task, source: str) -> None:
-    """None is a folder; whether there is a mesh is asked where a scene is built, a bag may come from elsewhere."""
-    for part in ("target", "held"):
-        mesh = getattr(task, part).mesh
-        if mesh and (ASSETS / mesh).is_dir():
-            raise ConfigError(f"{source}: {part}.mesh {mesh!r} is a folder: give the file of a mesh")
 
 
 def _axes(task: Task, source: str) -> None:

@@ -84,11 +84,15 @@ class Results:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """One JSON object; None when there is no file, ResultError when it holds something else."""
+    """One JSON object; None when there is no file, ResultError when it holds something else or is out of reach."""
     try:
         data = json.loads(path.read_text())
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise ResultError(f"result {path} lies in no folder, a file is in its way: check the path") from error
+    except PermissionError as error:
+        raise ResultError(f"result {path} may not be read: check the path and its permissions") from error
     except (OSError, ValueError) as error:
         raise ResultError(f"result {path} is damaged ({error}): delete it and measure again") from error
     if not isinstance(data, dict):
