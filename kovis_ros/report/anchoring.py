@@ -20,12 +20,13 @@ def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Reco
         found = results.figures(servo, "anchoring")
         if found is None:
             continue
+        stale = results.stale(servo, "anchoring")
         for step in found["magnitudes"]:
             line = Record(task=servo.task, servo=servo.name, position_m=step["position_m"])
             line |= {"rotation_deg": step["rotation_deg"], "direction": step["direction"], "speed": step["speed"]}
             line |= {"speed_minus_floor": step["speed"] - step["speed_floor"], "speed_floor": step["speed_floor"]}
             line |= {"images": found["images"], "axes": " ".join(found["axes"])}
-            line |= {"left_out": found["left_out"], "other_weights": results.foreign(servo, "anchoring")}
+            line |= {"left_out": found["left_out"], "stale": stale}
             pair = printed(servo, step["position_m"])
             lines.append(line | ({"paper_direction": pair[0], "paper_speed": pair[1]} if pair else {}))
     return lines

@@ -25,7 +25,7 @@ def records(results: Results) -> list[Record]:
     lines = []
     for servo in SERVOS:
         if found := results.figures(servo, "success"):
-            line = success.record(servo, "success", found) | {"other_weights": results.foreign(servo, "success")}
+            line = success.record(servo, "success", found) | {"stale": results.stale(servo, "success")}
             lines.append(line | {"trained_on": servo.trained_on or servo.task, "mugs": MUGS[servo.task]})
     return lines
 

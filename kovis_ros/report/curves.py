@@ -33,13 +33,13 @@ def records(results: Results, tasks: Sequence[str]) -> list[Record]:
     lines = []
     for task in tasks:
         found = results.figures(shipped(task), "curves")
+        stale = results.stale(shipped(task), "curves")
         for condition, bins in found["curves"].items() if found else ():
             for part in bins:
                 low, high = wilson(part["successes"], part["trials"])
                 line = Record(task=task, condition=condition, low=part["low"], high=part["high"])
                 line |= {name: part[name] for name in ("trials", "successes", "no_start")}
-                line |= {"other_weights": results.foreign(shipped(task), "curves")}
-                lines.append(line | {"wilson_low": low, "wilson_high": high})
+                lines.append(line | {"stale": stale, "wilson_low": low, "wilson_high": high})
     return lines
 
 

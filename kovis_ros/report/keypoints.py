@@ -25,12 +25,13 @@ def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Reco
         found = results.figures(servo, "keypoints")
         if found is None:
             continue
+        stale = results.stale(servo, "keypoints")
         for kind in KINDS:
             change = found["changes"][kind]
             line = Record(task=servo.task, servo=servo.name, perturbation=kind)
             line |= {"location_percent": 100.0 * change["location"], "confidence_percent": 100.0 * change["confidence"]}
             line |= {"dead": change["dead"], "keypoints": found["keypoints"], "images": found["images"]}
-            line |= {"left_out": found["left_out"], "other_weights": results.foreign(servo, "keypoints")}
+            line |= {"left_out": found["left_out"], "stale": stale}
             lines.append(line | printed(servo, kind))
     return lines
 

@@ -64,7 +64,7 @@ def write(results: Results, out: Path) -> list[Path]:
 def page(results: Results, lines: dict[str, list[Record]], tasks: Sequence[str]) -> str:
     """The page itself."""
     parts = ["# The paper's evaluation", "Written by `kovis report` from stored results; what nobody measured says so."]
-    parts.append(foreign(results, tasks))
+    parts.append(stale(results, tasks))
     first = keypoints.tables(lines["table1"], paper.ROWS, TABLES_K)
     second = anchoring.tables(lines["table2"], paper.ROWS, TABLES_K)
     third = success.table(lines["table3"], paper.ROWS, KEYPOINTS)
@@ -113,7 +113,8 @@ def servos(tasks: Sequence[str]) -> list[Servo]:
     return list(dict.fromkeys([*grid(paper.ROWS), *map(shipped, tasks), *category.SERVOS]))
 
 
-def foreign(results: Results, tasks: Sequence[str]) -> str:
-    """Names what was measured with other weights than the servo's; empty when nothing was."""
-    names = [f"{servo.name} {study}" for servo in servos(tasks) for study in STUDIES if results.foreign(servo, study)]
-    return f"{MARK} measured with other weights than the servo's: {', '.join(names)}." if names else ""
+def stale(results: Results, tasks: Sequence[str]) -> str:
+    """Names what was measured with settings, tasks, looks of a scene or weights that are others now; empty for none."""
+    found = {f"{servo.name} {study}": results.stale(servo, study) for servo in servos(tasks) for study in STUDIES}
+    names = [f"{name} ({parts})" for name, parts in found.items() if parts]
+    return f"{MARK} measured with what is another one now: {'; '.join(names)}." if names else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kovis_ros.report import category, paper, speed, success, targets
-from kovis_ros.report.page import KEYPOINTS, commands, foreign
+from kovis_ros.report.page import KEYPOINTS, commands, stale
 from kovis_ros.report.results import ResultError, Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, markdown, percent, save, select
 
@@ -37,7 +37,7 @@ def block(results: Results) -> str:
     tasks = paper.TASKS
     lines = success.records(results, paper.ROWS, KEYPOINTS)
     parts = [
-        *([f"{note}\n"] if (note := foreign(results, tasks)) else []),
+        *([f"{note}\n"] if (note := stale(results, tasks)) else []),
         markdown(servos(lines, tasks)),
         markdown(targets.table(lines, tasks)),
         markdown(success.table(lines, paper.ROWS, KEYPOINTS)),

@@ -19,7 +19,7 @@ def records(results: Results, tasks: Sequence[str], keypoints: Sequence[int]) ->
     for servo in [*cells, *map(shipped, tasks)]:
         for study in STUDIES:
             if found := results.figures(servo, study):
-                known = {"other_weights": results.foreign(servo, study), **about(results, servo, study)}
+                known = {"stale": results.stale(servo, study), **about(results, servo, study)}
                 lines.append(record(servo, study, found) | known)
     return lines
 
