@@ -70,6 +70,10 @@ class Results:
         data = self.read(servo, study)
         return None if data is None else data["figures"]
 
+    def about(self, servo: Servo, study: str) -> dict[str, Any]:
+        """What a shipped servo says of itself in a result: K, share of Adex, axes; empty for one of the grid."""
+        return {} if servo.keypoints else (self.read(servo, study) or {}).get("servo", {})
+
     def command(self, servo: Servo, study: str) -> str | None:
         """What was typed to measure it."""
         data = self.read(servo, study)
