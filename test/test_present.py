@@ -12,13 +12,15 @@ pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
 from kovis_ros import grid, measuring  # noqa: E402
 from kovis_ros.cli import main as cli  # noqa: E402
+from kovis_ros.cli import report  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.present import Present  # noqa: E402
+from kovis_ros.report import readme  # noqa: E402
 from kovis_ros.report.results import WEIGHTS, Results, Servo, shipped  # noqa: E402
 from kovis_sim.studies import STUDIES  # noqa: E402
 from kovis_sim.studies.settings import for_shipped, load  # noqa: E402
 
-PARTS = ["settings", "task_sha256", "scene_sha256"]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,10 @@ def test_the_command_names_the_part_that_was_overwritten(
         assert cli.main(words) == 0
         text = (tmp_path / "out" / "report.md").read_text()
         assert note in text and ("†" in text) == bool(note)
+
+
+def test_the_projects_readme_is_what_the_command_would_write() -> None:
+    """Its block, of the results that lie there now; `kovis report --readme README.md` writes it anew."""
+    text = (ROOT / "README.md").read_text()
+    block = text.partition(readme.BEGIN)[2].partition(readme.END)[0]
+    assert block == f"\n{readme.block(report.stored(ROOT / 'results'))}\n", "run kovis report --readme README.md"

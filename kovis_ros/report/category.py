@@ -34,10 +34,11 @@ def tables(lines: Sequence[Record]) -> list[Table]:
     """Rates, then differences of rates."""
     header = ["servo of", "mugs", "task success", "aligned", "false convergence", "median error"]
     body = [row(lines, servo.trained_on or servo.task, servo.task) for servo in SERVOS]
+    points = "points (95 %, trials taken for independent)"
     gaps = [[name, gap(lines, *pair)] for name, pair in PAIRS.items()]
     return [
         Table("One servo for a family of mugs", header, body),
-        Table("Its task success minus that of the single mug's servo", ["", "points"], gaps),
+        Table("Its task success minus that of the single mug's servo", ["", points], gaps),
     ]
 
 
