@@ -15,6 +15,7 @@ from kovis_ros.cli import evaluate as evaluate_command  # noqa: E402
 from kovis_ros.method import kinematics  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.method.images import ImageError  # noqa: E402
+from kovis_ros.method.motion import turns  # noqa: E402
 from kovis_sim import closed_loop  # noqa: E402
 from kovis_sim.evaluate import summarise  # noqa: E402
 from kovis_sim.scene import Scene, SceneError  # noqa: E402
@@ -69,11 +70,21 @@ def test_a_trial_without_a_start_has_failed_and_has_no_error(nowhere: Nowhere) -
     aligned = good._replace(aligned=True)  # a mug can be lifted from beside the goal, and be missed at it
     shares = summarise(nowhere.task, [aligned, aligned, good, aligned._replace(success=False), lost])
     assert (shares["aligned_rate"], shares["aligned_and_succeeded_rate"]) == (0.6, 0.4)
-    assert "aligned            60.0 %, and did the task 40.0 %" in evaluate_command.report(shares)
+    assert "aligned            60.0 %, and did the task 40.0 %" in evaluate_command.report(shares, True)
     assert found["success_rate"] == 0.5 and found["position_error_m"]["median"] == 0.001
     assert found["no_start"] == 1 and found["failed"] == [{"seed": 7, "cause": lost.failed}]
     assert found["within"] == [[0.001, 0.5], [0.002, 0.5], [0.004, 0.5]]
-    assert lost.failed in (told := evaluate_command.report(found)) and "within             1 mm 50.0 %, 2 mm" in told
+    assert (
+        lost.failed in (told := evaluate_command.report(found, True)) and "within             1 mm 50.0 %, 2 mm" in told
+    )
+
+
+def test_a_task_without_rotation_has_no_error_of_rotation(nowhere: Nowhere) -> None:
+    lost = closed_loop.run_trial(nowhere, Oracle(nowhere), 7)  # type: ignore[arg-type]
+    found = summarise(nowhere.task, [lost._replace(start_m=0.05, final_m=0.001, final_rad=0.0, tilt_rad=0.0)])
+    assert "rotation error     n/a: no rotation is commanded" in evaluate_command.report(found, False)
+    assert "rotation error     median 0.00 deg, p90 0.00 deg" in evaluate_command.report(found, True)
+    assert turns(load_task("pick_mug").axes) and not turns(load_task("insert_shaft").axes)
 
 
 def test_a_curve_counts_trials_without_a_start_apart() -> None:

@@ -10,6 +10,7 @@ import pytest
 from kovis_ros.bringup import graph
 from kovis_ros.cli import main as cli
 from kovis_ros.cli import servo
+from kovis_ros.method.config import load_task
 
 WHERE = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
 
@@ -70,3 +71,8 @@ def test_only_what_it_takes_is_listed(capsys: pytest.CaptureFixture[str]) -> Non
     assert cli.main(["servo", "--arguments"]) == 0
     listed = {line.partition(":=")[0] for line in capsys.readouterr().out.splitlines()}
     assert {"task", "robot", "part"} <= listed and not {"trials", "seed"} & listed
+
+
+def test_no_error_of_rotation_where_none_is_commanded() -> None:
+    assert servo.angle(load_task("insert_shaft"), 0.0) == "n/a"
+    assert servo.angle(load_task("insert_plug"), 0.02) == "1.1 deg"

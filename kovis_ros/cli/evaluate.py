@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from kovis_ros.method.config import load_task
+    from kovis_ros.method.motion import turns
     from kovis_ros.method.policy import ServoPolicy
     from kovis_sim import path_tracer
     from kovis_sim.closed_loop import plain
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             task, load, args.trials, args.seed, args.split, args.workers, complete, progress, samples, shapes
         )
     summary = summarise(task, trials)
-    print(report(summary))
+    print(report(summary, turns(task.axes)))
     rows = [plain(trial) for trial in trials]
     drawn = {"seed": args.seed, "split": args.split, "shapes": shapes, "renderer": args.renderer, "samples": samples}
     drawn["trained_on"] = policy.task.name
@@ -80,12 +81,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def report(summary: dict[str, Any]) -> str:
-    """The summary in lines for people."""
+def report(summary: dict[str, Any], turned: bool) -> str:
+    """The summary in lines for people; ``turned``: is a rotation commanded."""
     low, high = (100.0 * value for value in summary["wilson95"])
     position, rotation = summary["position_error_m"], summary["rotation_error_rad"]
     tilt, steps, time = summary["tilt_rad"], summary["steps"], summary["time_s"]
     percent = 100.0 * summary["success_rate"]
+    angles = f"median {math.degrees(rotation['median']):.2f} deg, p90 {math.degrees(rotation['p90']):.2f} deg"
     failed = [f"seed {trial['seed']:<10}    {trial['cause']}" for trial in summary["failed"]]
     return "\n".join(
         [
@@ -96,8 +98,7 @@ def report(summary: dict[str, Any]) -> str:
             f"touched too early  {100 * summary['touched_rate']:.1f} %",
             f"position error     median {1e3 * position['median']:.2f} mm, p90 {1e3 * position['p90']:.2f} mm",
             f"within             {', '.join(f'{1e3 * m:g} mm {100 * share:.1f} %' for m, share in summary['within'])}",
-            f"rotation error     median {math.degrees(rotation['median']):.2f} deg, "
-            f"p90 {math.degrees(rotation['p90']):.2f} deg",
+            f"rotation error     {angles if turned else 'n/a: no rotation is commanded'}",
             f"tilt               median {math.degrees(tilt['median']):.2f} deg (axes that are not commanded)",
             f"steps              median {steps['median']:.0f}, p90 {steps['p90']:.0f}",
             f"time               median {time['median']:.1f} s, p90 {time['p90']:.1f} s",

@@ -38,6 +38,11 @@ def axis_indices(axes: Sequence[str]) -> list[int]:
     return [AXES.index(axis) for axis in axes]
 
 
+def turns(axes: Sequence[str]) -> bool:
+    """Is a rotation among the commanded axes; without one there is no error of rotation to speak of."""
+    return any(AXES.index(axis) >= 3 for axis in axes)
+
+
 def fold(tcp_T_goal: ArrayLike, symmetry: Sequence[int]) -> Array:
     """The nearest of the goal poses that a symmetric object allows.
 

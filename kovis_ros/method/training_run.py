@@ -7,7 +7,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from kovis_ros.method.config import Task
 from kovis_ros.method.dataset import Cache, Labels
 from kovis_ros.method.finish import finish
 from kovis_ros.method.losses import Batch
+from kovis_ros.method.motion import turns
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.validation import clean_batch, validate
@@ -234,10 +235,7 @@ class Run:
                 "score_rotation_rad": result.rotation_rad,
             }
             key = [result.success, -merit(result.position_m, result.rotation_rad)]
-            self.say(
-                f"closed loop: success {result.success:.1%}, median {1e3 * result.position_m:.2f} mm "
-                f"{np.degrees(result.rotation_rad):.2f} deg"
-            )
+            self.say(told(result, self.task.axes))
         row |= self.clock()
         self.write_metrics()
         about = {name: f"{value:.6g}" for name, value in row.items()}
@@ -277,6 +275,12 @@ class Run:
         self.step, self.best = state["step"], state["best"]
         self.history, self.sums = state["history"], state["sums"]
         self.spent_s = state.get("elapsed_s", math.nan)
+
+
+def told(score: Score, axes: Sequence[str]) -> str:
+    """A score in words; no error of rotation where none is commanded."""
+    turn = f"{np.degrees(score.rotation_rad):.2f} deg" if turns(axes) else "n/a"
+    return f"closed loop: success {score.success:.1%}, median {1e3 * score.position_m:.2f} mm {turn}"
 
 
 def merit(position_m: float, rotation_rad: float) -> float:

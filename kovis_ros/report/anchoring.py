@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kovis_ros.report import paper
-from kovis_ros.report.keypoints import SHIPPED_TITLE, servos
+from kovis_ros.report import paper, success
+from kovis_ros.report.keypoints import servos, shipped_title
 from kovis_ros.report.results import Results, Servo
-from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, select
+from kovis_ros.report.tables import Record, Table, left_out, marked, select
 
 PAPER_MAGNITUDES = {0.005: 2.5, 0.010: 5.0, 0.015: 7.5}  # m, deg
 
@@ -20,12 +20,14 @@ def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Reco
         found = results.figures(servo, "anchoring")
         if found is None:
             continue
+        stale = results.stale(servo, "anchoring")
         for step in found["magnitudes"]:
             line = Record(task=servo.task, servo=servo.name, position_m=step["position_m"])
             line |= {"rotation_deg": step["rotation_deg"], "direction": step["direction"], "speed": step["speed"]}
             line |= {"speed_minus_floor": step["speed"] - step["speed_floor"], "speed_floor": step["speed_floor"]}
             line |= {"images": found["images"], "axes": " ".join(found["axes"])}
-            line |= {"left_out": found["left_out"], "other_weights": results.foreign(servo, "anchoring")}
+            line |= {"left_out": found["left_out"], "stale": stale}
+            line |= {"adex": results.about(servo, "anchoring").get("adex", servo.adex)}
             pair = printed(servo, step["position_m"])
             lines.append(line | ({"paper_direction": pair[0], "paper_speed": pair[1]} if pair else {}))
     return lines
@@ -40,10 +42,14 @@ def printed(servo: Servo, position_m: float) -> paper.Pair | None:
 
 def tables(lines: Sequence[Record], tasks: Sequence[str], keypoints: int) -> list[Table]:
     """One table a task; a cell is direction, speed, and speed minus the entropy of its labels."""
-    header = ["camera error", "without Adex", "paper", "with Adex", "paper", SHIPPED_TITLE]
+    head = ["camera error", "without Adex", "paper", "with Adex", "paper"]
     return [
-        Table(f"Table II, {paper.title(task)}", header, rows(lines, task, servos(task, keypoints))) for task in tasks
-    ]
+        Table(
+            f"Table II, {paper.title(task)}", [*head, shipped_title(lines, task)],
+            rows(lines, task, servos(task, keypoints)),
+        )
+        for task in tasks
+    ]  # fmt: skip
 
 
 def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[list[str]]:
@@ -54,7 +60,8 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     for position, rotation in magnitudes.items():
         row = [f"±{100 * position:.1f} cm, ±{rotation:.1f}°"]
         for servo in columns:
-            row.append(entry(select(lines, servo=servo.name, position_m=position)))
+            own = select(lines, servo=servo.name, position_m=position)
+            row.append(entry(own[0]) if own else success.absent(servo))
             if servo.keypoints:
                 pair = printed(servo, position)
                 row.append(f"({pair[0]:.3f}, {pair[1]:.3f})" if pair else "")
@@ -62,8 +69,8 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     means, counted = ["average"], ["images; axes"]
     for servo in columns:
         own = select(lines, servo=servo.name)
-        means.append(entry([own[0] | average(own)] if own else []))
-        counted.append(counts(own[0]) if own else MISSING)
+        means.append(entry(own[0] | average(own)) if own else success.absent(servo))
+        counted.append(counts(own[0]) if own else success.absent(servo))
         if servo.keypoints:
             pair = paper.ANCHORING_AVERAGE.get(task, {}).get(servo.adex)
             means.append(f"({pair[0]:.3f}, {pair[1]:.3f})" if pair else "")
@@ -82,8 +89,6 @@ def average(lines: Sequence[Record]) -> Record:
     return {name: math.fsum(line[name] for line in lines) / len(lines) for name in names}
 
 
-def entry(lines: Sequence[Record]) -> str:
+def entry(line: Record) -> str:
     """Direction, speed, and speed over its floor."""
-    if not lines:
-        return MISSING
-    return marked("({direction:.3f}, {speed:.3f}; {speed_minus_floor:.3f})".format(**lines[0]), lines[0])
+    return marked("({direction:.3f}, {speed:.3f}; {speed_minus_floor:.3f})".format(**line), line)

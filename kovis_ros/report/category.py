@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from kovis_ros.method.metrics import difference
@@ -25,7 +24,8 @@ def records(results: Results) -> list[Record]:
     lines = []
     for servo in SERVOS:
         if found := results.figures(servo, "success"):
-            line = success.record(servo, "success", found) | {"other_weights": results.foreign(servo, "success")}
+            line = success.record(servo, "success", found) | success.about(results, servo, "success")
+            line |= {"stale": results.stale(servo, "success")}
             lines.append(line | {"trained_on": servo.trained_on or servo.task, "mugs": MUGS[servo.task]})
     return lines
 
@@ -34,10 +34,11 @@ def tables(lines: Sequence[Record]) -> list[Table]:
     """Rates, then differences of rates."""
     header = ["servo of", "mugs", "task success", "aligned", "false convergence", "median error"]
     body = [row(lines, servo.trained_on or servo.task, servo.task) for servo in SERVOS]
+    points = "points (95 %, trials taken for independent)"
     gaps = [[name, gap(lines, *pair)] for name, pair in PAIRS.items()]
     return [
         Table("One servo for a family of mugs", header, body),
-        Table("Its task success minus that of the single mug's servo", ["", "points"], gaps),
+        Table("Its task success minus that of the single mug's servo", ["", points], gaps),
     ]
 
 
@@ -49,13 +50,15 @@ def row(lines: Sequence[Record], trained: str, task: str) -> list[str]:
         return [*head, *[MISSING] * 4]
     found = own[0]
     shares = [percent(found["aligned_rate"], 1), percent(found["false_converged_rate"], 1)]
-    position_mm = 1e3 * found["position_error_median_m"]
-    rotation_deg = math.degrees(found["rotation_error_median_rad"])
-    return [*head, success.shown(found), *shares, f"{position_mm:.2f} mm, {rotation_deg:.2f} deg"]
+    return [*head, success.shown(found), *shares, success.errors(found)]
 
 
 def gap(lines: Sequence[Record], first: tuple[str, str], second: tuple[str, str]) -> str:
-    """Difference of two rates in per cent points, with Newcombe's 95 % interval."""
+    """Difference of two rates in per cent points, with Newcombe's 95 % interval of independent trials.
+
+    Trials of one task are the same ones for both servos, but results hold counts and not which trial succeeded, so that
+    the interval of pairs, which is narrower, cannot be told.
+    """
     found = [select(lines, trained_on=trained, task=task) for trained, task in (first, second)]
     if not all(found):
         return MISSING

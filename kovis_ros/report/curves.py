@@ -33,14 +33,27 @@ def records(results: Results, tasks: Sequence[str]) -> list[Record]:
     lines = []
     for task in tasks:
         found = results.figures(shipped(task), "curves")
+        stale = results.stale(shipped(task), "curves")
         for condition, bins in found["curves"].items() if found else ():
             for part in bins:
                 low, high = wilson(part["successes"], part["trials"])
                 line = Record(task=task, condition=condition, low=part["low"], high=part["high"])
                 line |= {name: part[name] for name in ("trials", "successes", "no_start")}
-                line |= {"other_weights": results.foreign(shipped(task), "curves")}
-                lines.append(line | {"wilson_low": low, "wilson_high": high})
+                lines.append(line | {"stale": stale, "wilson_low": low, "wilson_high": high})
     return lines
+
+
+def usual(results: Results, tasks: Sequence[str]) -> str:
+    """Where conditions stay that are not pushed, as the first stored draw has it; empty when there is none."""
+    for task in tasks:
+        data = results.read(shipped(task), "curves")
+        if data and (settings := data.get("identity", {}).get("settings")):
+            mount_m, mount_deg, start_m, held_m = (settings[name][0] for name in list(CONDITIONS)[:4])
+            return (
+                f" (mount wrong by up to {1e3 * mount_m[1]:g} mm and {mount_deg[1]:g} deg, start {1e3 * start_m[0]:g} "
+                f"to {1e3 * start_m[1]:g} mm away, up to {1e3 * held_m[1]:g} mm off in the hand, no added latency)"
+            )
+    return ""
 
 
 def tables(lines: Sequence[Record], tasks: Sequence[str]) -> list[Table]:
@@ -72,7 +85,7 @@ def cell(part: Record) -> str:
     if not part["trials"]:
         return marked(f"no trial{lost}", part)
     low, high = 100.0 * part["wilson_low"], 100.0 * part["wilson_high"]
-    text = f"{percent(part['successes'] / part['trials'])} ({low:.0f}-{high:.0f}) of {part['trials']}"
+    text = f"{percent(part['successes'] / part['trials'])} ({low:.1f}-{high:.1f}) of {part['trials']}"
     return marked(text + lost, part)
 
 

@@ -107,7 +107,7 @@ def took(results: Results, task: str) -> list[str]:
     found = results.figures(shipped(task), "trajectories")
     if found is None:
         return [MISSING, MISSING]
-    known = {"other_weights": results.foreign(shipped(task), "trajectories")}
+    known = {"stale": results.stale(shipped(task), "trajectories")}
     seconds = [trial["time_s"] for trial in found["trajectories"] if trial["converged"]]
     median = f"{np.median(seconds):.1f} s" if seconds else "none"
     counts = f"{len(seconds)} of {len(found['trajectories'])}{left_out(found['left_out'], 'left out')}"
@@ -118,4 +118,4 @@ def title(results: Results, task: str, study: str) -> str:
     """Name of a task over what was found, or that nothing was."""
     if results.figures(shipped(task), study) is None:
         return f"{paper.title(task)}: {MISSING}"
-    return marked(paper.title(task), {"other_weights": results.foreign(shipped(task), study)})
+    return marked(paper.title(task), {"stale": results.stale(shipped(task), study)})

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kovis_ros.report import paper
+from kovis_ros.report import paper, success
 from kovis_ros.report.results import Results, Servo, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, select
+from kovis_ros.report.tables import Record, Table, left_out, marked, select
 
 KINDS = ("background", "texture", "lighting", "all")
-SHIPPED_TITLE = "shipped servo"
 
 
 def servos(task: str, keypoints: int) -> list[Servo]:
@@ -25,12 +24,14 @@ def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Reco
         found = results.figures(servo, "keypoints")
         if found is None:
             continue
+        stale = results.stale(servo, "keypoints")
         for kind in KINDS:
             change = found["changes"][kind]
             line = Record(task=servo.task, servo=servo.name, perturbation=kind)
             line |= {"location_percent": 100.0 * change["location"], "confidence_percent": 100.0 * change["confidence"]}
             line |= {"dead": change["dead"], "keypoints": found["keypoints"], "images": found["images"]}
-            line |= {"left_out": found["left_out"], "other_weights": results.foreign(servo, "keypoints")}
+            line |= {"left_out": found["left_out"], "stale": stale}
+            line |= {"adex": results.about(servo, "keypoints").get("adex", servo.adex)}
             lines.append(line | printed(servo, kind))
     return lines
 
@@ -45,10 +46,20 @@ def printed(servo: Servo, kind: str) -> Record:
 
 def tables(lines: Sequence[Record], tasks: Sequence[str], keypoints: int) -> list[Table]:
     """One table a task."""
-    header = ["perturbed", "without Adex", "paper", "with Adex", "paper", SHIPPED_TITLE]
+    head = ["perturbed", "without Adex", "paper", "with Adex", "paper"]
     return [
-        Table(f"Table I, {paper.title(task)}", header, rows(lines, task, servos(task, keypoints))) for task in tasks
-    ]
+        Table(
+            f"Table I, {paper.title(task)}", [*head, shipped_title(lines, task)],
+            rows(lines, task, servos(task, keypoints)),
+        )
+        for task in tasks
+    ]  # fmt: skip
+
+
+def shipped_title(lines: Sequence[Record], task: str) -> str:
+    """Head of the shipped servo's column, which tells what it was trained with."""
+    own = select(lines, servo=shipped(task).name)
+    return f"shipped servo, {'with' if own[0]['adex'] else 'without'} Adex" if own else "shipped servo"
 
 
 def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[list[str]]:
@@ -57,7 +68,8 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     for kind in KINDS:
         row = [kind]
         for servo in columns:
-            row.append(entry(select(lines, servo=servo.name, perturbation=kind)))
+            own = select(lines, servo=servo.name, perturbation=kind)
+            row.append(entry(own[0]) if own else success.absent(servo))
             if servo.keypoints:
                 pair = paper.KEYPOINTS.get(task, {}).get(kind, {}).get(servo.adex)
                 row.append(f"({pair[0]:.1f}, {pair[1]:.1f})" if pair else "")
@@ -65,8 +77,8 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     average_row, counted = ["average"], ["dead of keypoints; images"]
     for servo in columns:
         own = select(lines, servo=servo.name)
-        average_row.append(marked(f"{average(own):.2f}", own[0]) if own else MISSING)
-        counted.append(counts(own[0]) if own else MISSING)
+        average_row.append(marked(f"{average(own):.2f}", own[0]) if own else success.absent(servo))
+        counted.append(counts(own[0]) if own else success.absent(servo))
         if servo.keypoints:
             value = paper.KEYPOINTS_AVERAGE.get(task, {}).get(servo.adex)
             average_row.append(f"{value:.2f}" if value is not None else "")
@@ -79,11 +91,9 @@ def counts(line: Record) -> str:
     return f"{line['dead']} of {line['keypoints']}; {line['images']}{left_out(line['left_out'], 'left out')}"
 
 
-def entry(lines: Sequence[Record]) -> str:
+def entry(line: Record) -> str:
     """Location and confidence as the paper prints them."""
-    if not lines:
-        return MISSING
-    return marked("({location_percent:.2f}, {confidence_percent:.2f})".format(**lines[0]), lines[0])
+    return marked("({location_percent:.2f}, {confidence_percent:.2f})".format(**line), line)
 
 
 def average(lines: Sequence[Record]) -> float:

@@ -77,9 +77,16 @@ ANCHORING_AVERAGE[TURNED_SHAFT] = ANCHORING_AVERAGE["insert_shaft"]
 SUCCESS[TURNED_SHAFT] = {adex: {10: rates[10]} for adex, rates in SUCCESS["insert_shaft"].items()}
 TITLES = {TURNED_SHAFT: "Insert-Shaft, d = 4"}
 
+NAMES = {"insert_shaft": "Insert-Shaft, d = 3 (the paper's: d = 4)"}  # beside that row
+
 TRAJECTORY_S = 6.0  # Section IV: "each trajectory takes about 6 seconds to complete"
 
 
 def title(task: str) -> str:
     """Name of a task as the paper writes it."""
     return TITLES.get(task) or task.replace("_", "-").title()
+
+
+def planned(task: str, keypoints: int) -> bool:
+    """Is there to be such a servo in the paper's tables; ``keypoints`` 0: a shipped one. Other tasks may have any."""
+    return task not in ROWS or (keypoints in SUCCESS[task][WITHOUT] if keypoints else task != TURNED_SHAFT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,11 +40,18 @@ def shipped(task: str, trained_on: str = "") -> Servo:
     return Servo(task, 0, False, "" if trained_on == task else trained_on)
 
 
-class Results:
-    """Read access to a folder of results; ``weights``: folder of the shipped servos' weights."""
+Identities = Callable[[Servo, str], Mapping[str, Any]]  # by servo and study, without the weights
 
-    def __init__(self, folder: Path, weights: Path = WEIGHTS) -> None:
-        self.folder, self.weights = folder, weights
+
+class Results:
+    """Read access to a folder of results.
+
+    ``weights``: folder of the shipped servos' weights. ``present``: what results would depend on if they were measured
+    now, by servo and study; of nothing by default, so that weights alone are compared.
+    """
+
+    def __init__(self, folder: Path, weights: Path = WEIGHTS, present: Identities = lambda servo, study: {}) -> None:
+        self.folder, self.weights, self.present = folder, weights, present
 
     def path(self, servo: Servo, study: str) -> Path:
         """File of one result."""
@@ -62,18 +70,29 @@ class Results:
         data = self.read(servo, study)
         return None if data is None else data["figures"]
 
+    def about(self, servo: Servo, study: str) -> dict[str, Any]:
+        """What a shipped servo says of itself in a result: K, share of Adex, axes; empty for one of the grid."""
+        return {} if servo.keypoints else (self.read(servo, study) or {}).get("servo", {})
+
     def command(self, servo: Servo, study: str) -> str | None:
         """What was typed to measure it."""
         data = self.read(servo, study)
         return None if data is None else str(data["command"])
 
-    def foreign(self, servo: Servo, study: str) -> bool:
-        """Was a study measured with other weights than the servo's?
+    def stale(self, servo: Servo, study: str) -> str:
+        """What a study was measured with that is another one now, such as "task, scene"; empty for nothing.
 
-        Those are the shipped file for a shipped servo, and for another one what its training left.
+        The weights of now are the shipped file for a shipped servo, and for another one what its training left, which
+        may itself be of another recipe, task or scene.
         """
         data = self.read(servo, study)
-        return data is not None and data.get("identity", {}).get("weights_sha256") != self._sha256(servo)
+        if data is None:
+            return ""
+        weights = {"weights_sha256": self._sha256(servo)}
+        parts = differing(data, {**self.present(servo, study), **weights})
+        if servo.keypoints and (training := self.read(servo, "training")):
+            parts += [f"training's {part}" for part in differing(training, self.present(servo, "training"))]
+        return ", ".join(parts)
 
     def _sha256(self, servo: Servo) -> str:
         """Of a servo's weights; empty when there are none."""
@@ -81,6 +100,12 @@ class Results:
             return str((self.read(servo, "training") or {}).get("weights_sha256", ""))
         path = self.weights / f"{servo.trained_on or servo.task}.safetensors"
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def differing(data: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Parts of a stored result's identity that have another value now: settings, task, scene, weights."""
+    known = data.get("identity", {})
+    return [name.removesuffix("_sha256") for name, value in now.items() if known.get(name) != value]
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from kovis_ros.method.metrics import wilson
 from kovis_ros.report import paper
 from kovis_ros.report.results import Results, Servo, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, percent, select
+from kovis_ros.report.tables import DOES_NOT_APPLY, MISSING, Record, Table, left_out, marked, percent, select
 
 STUDIES = {"success": "complex backgrounds", "path": "path-traced"}
 
@@ -19,34 +20,34 @@ def records(results: Results, tasks: Sequence[str], keypoints: Sequence[int]) ->
     for servo in [*cells, *map(shipped, tasks)]:
         for study in STUDIES:
             if found := results.figures(servo, study):
-                known = {"other_weights": results.foreign(servo, study), **about(results, servo, study)}
+                known = {"stale": results.stale(servo, study), **about(results, servo, study)}
                 lines.append(record(servo, study, found) | known)
     return lines
 
 
 def record(servo: Servo, study: str, found: Record) -> Record:
-    """Counts, the interval that they allow, and the paper's rate."""
+    """Counts, the interval that they allow, errors where the servo stopped, and the paper's rate."""
     trials = int(found["trials"])
     good = round(found["success_rate"] * trials)
     low, high = wilson(good, trials)
     line = Record(task=servo.task, servo=servo.name, keypoints=servo.keypoints or "shipped", adex=servo.adex)
     line |= {"seen": STUDIES[study], "trials": trials, "successes": good, "success_rate": good / trials}
-    line |= {"wilson_low": low, "wilson_high": high, "aligned_rate": found["aligned_rate"]}
-    line |= {"false_converged_rate": found["false_converged_rate"]}
-    line |= {"position_error_median_m": found["position_error_m"]["median"]}
+    line |= {"wilson_low": low, "wilson_high": high}
+    line |= {name: found[name] for name in ("aligned_rate", "aligned_and_succeeded_rate", "false_converged_rate")}
+    for part in ("median", "p90"):
+        line |= {f"position_error_{part}_m": found["position_error_m"][part]}
+        line |= {f"rotation_error_{part}_rad": found["rotation_error_rad"][part]}
     line |= {f"within_{1e3 * limit:g}_mm": share for limit, share in found["within"]}
-    line |= {"rotation_error_median_rad": found["rotation_error_rad"]["median"]}
-    line |= {"tilt_median_rad": found["tilt_rad"]["median"], "no_start": found["no_start"]}
+    line |= {"tilt_median_rad": found["tilt_rad"]["median"], "time_median_s": found["time_s"]["median"]}
     printed = paper.SUCCESS.get(servo.task, {}).get(servo.adex, {}).get(servo.keypoints)
+    line |= {"no_start": found["no_start"]}
     return line | ({} if printed is None or study != "success" else {"paper_success_rate": printed})
 
 
 def about(results: Results, servo: Servo, study: str) -> Record:
     """Networks, training and axes of a shipped servo, as its trials name them."""
-    known = (results.read(servo, study) or {}).get("servo", {})
-    if servo.keypoints or not known:
-        return {}
-    return {"keypoints": known["keypoints"], "adex": known["adex"], "axes": " ".join(known["axes"])}
+    known = results.about(servo, study)
+    return {"keypoints": known["keypoints"], "adex": known["adex"], "axes": " ".join(known["axes"])} if known else {}
 
 
 def table(lines: Sequence[Record], tasks: Sequence[str], keypoints: Sequence[int]) -> Table:
@@ -55,30 +56,50 @@ def table(lines: Sequence[Record], tasks: Sequence[str], keypoints: Sequence[int
     body = []
     for task in tasks:
         for adex in (False, True):
-            row = [paper.title(task), "with" if adex else "without"]
+            row = [paper.NAMES.get(task) or paper.title(task), "with" if adex else "without"]
             row += [cell(lines, Servo(task, count, adex)) for count in keypoints]
-            row += ["", ""] if adex else [cell(lines, shipped(task), study) for study in STUDIES]
-            body.append(row)
+            body.append(row + [shipped_cell(lines, task, study, adex) for study in STUDIES])
     return Table("Table III", header, body)
 
 
-def cell(lines: Sequence[Record], servo: Servo, study: str = "success") -> str:
+def cell(lines: Sequence[Record], servo: Servo) -> str:
     """Rate, Wilson's interval, trials, and the paper's rate."""
     rate = paper.SUCCESS.get(servo.task, {}).get(servo.adex, {}).get(servo.keypoints)
     beside = f"; paper {rate:.1f}" if rate is not None else ""
-    return rate_text(lines, servo, study) + beside
+    return rate_text(lines, servo) + beside
+
+
+def shipped_cell(lines: Sequence[Record], task: str, study: str, adex: bool) -> str:
+    """The shipped servo in the row of what it was trained with, in the first while nobody knows; empty in the other."""
+    own = select(lines, servo=shipped(task).name, seen=STUDIES[study])
+    return rate_text(lines, shipped(task), study) if adex == bool(own and own[0]["adex"]) else ""
 
 
 def rate_text(lines: Sequence[Record], servo: Servo, study: str = "success") -> str:
-    """Rate, Wilson's interval and number of trials, or that there were none."""
+    """Rate, Wilson's interval and number of trials, or why there are none."""
     own = select(lines, servo=servo.name, seen=STUDIES[study])
-    if not own:
-        return MISSING
-    return shown(own[0])
+    return shown(own[0]) if own else absent(servo)
+
+
+def absent(servo: Servo) -> str:
+    """Why a servo has no result: it was not run, or it is none that is planned."""
+    return MISSING if paper.planned(servo.task, servo.keypoints) else DOES_NOT_APPLY
 
 
 def shown(line: Record) -> str:
     """Rate, Wilson's interval and number of trials of one line."""
     low, high = 100.0 * line["wilson_low"], 100.0 * line["wilson_high"]
-    text = f"{percent(line['success_rate'], 1)} ({low:.0f}-{high:.0f}) of {line['trials']}"
+    text = f"{percent(line['success_rate'], 1)} ({low:.1f}-{high:.1f}) of {line['trials']}"
     return marked(text + left_out(line["no_start"], "without a start"), line)
+
+
+def turns(line: Record) -> bool:
+    """Is a rotation commanded; yes where nobody told the axes."""
+    return "r" in line.get("axes", "r")
+
+
+def errors(line: Record, part: str = "median") -> str:
+    """Position and rotation off the goal; ``part``: median or p90."""
+    position_mm = 1e3 * line[f"position_error_{part}_m"]
+    rotation_deg = math.degrees(line[f"rotation_error_{part}_rad"])
+    return f"{position_mm:.2f} mm, {f'{rotation_deg:.2f} deg' if turns(line) else DOES_NOT_APPLY}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MISSING, DOES_NOT_APPLY = "not run", "n/a"
-MARK = "†"  # of other weights, see ``Results.foreign``
+MARK = "†"  # of what is another one now, see ``Results.stale``
 Record = dict[str, Any]  # a line of a CSV file
 
 
@@ -54,8 +54,8 @@ def percent(value: float, digits: int = 0) -> str:
 
 
 def marked(text: str, record: Record) -> str:
-    """The text, with a mark where it is of other weights than the servo's."""
-    return f"{text} {MARK}" if record.get("other_weights") else text
+    """The text, with a mark where it was measured with what is another one now."""
+    return f"{text} {MARK}" if record.get("stale") else text
 
 
 def left_out(count: int, why: str) -> str:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from kovis_ros.report import paper
 from kovis_ros.report.results import shipped
-from kovis_ros.report.success import STUDIES
+from kovis_ros.report.success import STUDIES, turns
 from kovis_ros.report.tables import DOES_NOT_APPLY, MISSING, Record, Table, marked, percent, select
 
 TRIALS, SUCCESS, WILSON_LOW, FALSE_CONVERGED = 400, 0.97, 0.95, 0.01
 POSITION_MM, ROTATION_DEG = (1.0, 1.5), (0.7, 1.0)  # what is aimed at, and what must be
+
+
+class Found(NamedTuple):
+    """A figure as it is shown, and what it would mean of enough trials."""
+
+    text: str
+    verdict: str
+
+
+Judge = Callable[[Record], Found | None]
 
 
 def table(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
@@ -20,40 +31,47 @@ def table(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
     return Table("Targets of the shipped servos", ["target", *map(paper.title, tasks)], rows)
 
 
-def cell(lines: Sequence[Record], task: str, judge: Callable[[Record], str]) -> str:
-    """What was found and whether it is enough."""
+def cell(lines: Sequence[Record], task: str, judge: Judge) -> str:
+    """What was found and whether it is enough, which takes enough trials."""
     own = select(lines, servo=shipped(task).name, seen=STUDIES["success"])
-    return marked(judge(own[0]), own[0]) if own else MISSING
+    return marked(judged(own[0], judge), own[0]) if own else MISSING
 
 
-def success(line: Record) -> str:
-    """Task success, of enough trials."""
-    rate = f"{percent(line['success_rate'], 1)} of {line['trials']}"
-    return f"{rate}: {met(line['success_rate'] >= SUCCESS) if line['trials'] >= TRIALS else 'too few trials'}"
+def judged(line: Record, judge: Judge) -> str:
+    """What was found and a verdict."""
+    found = judge(line)
+    if found is None:
+        return DOES_NOT_APPLY
+    return f"{found.text}: {found.verdict if line['trials'] >= TRIALS else 'too few trials'}"
 
 
-def wilson_low(line: Record) -> str:
+def success(line: Record) -> Found:
+    """Task success."""
+    return Found(f"{percent(line['success_rate'], 1)} of {line['trials']}", met(line["success_rate"] >= SUCCESS))
+
+
+def wilson_low(line: Record) -> Found:
     """Low end of its interval."""
-    return f"{percent(line['wilson_low'], 1)}: {met(line['wilson_low'] >= WILSON_LOW)}"
+    return Found(percent(line["wilson_low"], 1), met(line["wilson_low"] >= WILSON_LOW))
 
 
-def false_converged(line: Record) -> str:
+def false_converged(line: Record) -> Found:
     """Trials that claimed to be at the goal and were not."""
-    return f"{percent(line['false_converged_rate'], 1)}: {met(line['false_converged_rate'] < FALSE_CONVERGED)}"
+    return Found(percent(line["false_converged_rate"], 1), met(line["false_converged_rate"] < FALSE_CONVERGED))
 
 
-def position(line: Record) -> str:
+def position(line: Record) -> Found:
     """Median distance from the goal where the servo stopped."""
     error_mm = 1e3 * line["position_error_median_m"]
-    return f"{error_mm:.2f} mm: {aimed(error_mm, POSITION_MM)}"
+    return Found(f"{error_mm:.2f} mm", aimed(error_mm, POSITION_MM))
 
 
-def rotation(line: Record) -> str:
-    """Median angle likewise; not where no rotation is commanded."""
-    if "r" not in line.get("axes", "r"):
-        return DOES_NOT_APPLY
+def rotation(line: Record) -> Found | None:
+    """Median angle likewise; None where no rotation is commanded."""
+    if not turns(line):
+        return None
     error_deg = math.degrees(line["rotation_error_median_rad"])
-    return f"{error_deg:.2f} deg: {aimed(error_deg, ROTATION_DEG)}"
+    return Found(f"{error_deg:.2f} deg", aimed(error_deg, ROTATION_DEG))
 
 
 def met(enough: bool) -> str:

@@ -1,0 +1,52 @@
+"""What a stored result would depend on if it were measured now: `kovis report` marks those of anything else.
+
+Hashing a scene takes a tenth of a second, so each identity is made once, and only for results that are there.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from kovis_ros import grid, measuring
+from kovis_ros.method.config import load_task
+from kovis_ros.report.results import Results, Servo
+from kovis_sim.studies import STUDIES
+from kovis_sim.studies.settings import for_shipped, load
+
+
+class Present:
+    """Identities of today's code, tasks and frozen settings, but for the weights."""
+
+    def __init__(self) -> None:
+        self.settings = load()
+        self.of_study = lru_cache(maxsize=None)(self._of_study)
+        self.of_training = lru_cache(maxsize=None)(self._of_training)
+
+    def __call__(self, servo: Servo, study: str) -> dict[str, Any]:
+        """Of a servo's training or of one of its studies."""
+        if study == "training":
+            return self.of_training(servo)
+        return self.of_study(servo.task, study, not servo.keypoints)
+
+    def _of_study(self, task: str, study: str, shipped: bool) -> dict[str, Any]:
+        """As `kovis measure` and `kovis grid` have it."""
+        settings = for_shipped(self.settings) if shipped else self.settings
+        found = measuring.identify(STUDIES[study], load_task(task), "", settings)
+        return {name: value for name, value in found.items() if name != "weights_sha256"}
+
+    def _of_training(self, servo: Servo) -> dict[str, Any]:
+        """As `kovis grid` has it; a servo that the grid no longer has is of no recipe."""
+        cell = self.cells.get(servo)
+        return {"recipe": ""} if cell is None else self.recipes.identity(cell)
+
+    @cached_property
+    def recipes(self) -> grid.Grid:
+        """Of the frozen settings; it runs nothing here."""
+        return grid.Grid(self.settings, measuring.Places(Results(Path()), Path()))
+
+    @cached_property
+    def cells(self) -> dict[Servo, grid.Cell]:
+        """All cells by their servo."""
+        return {cell.servo: cell for cell in grid.cells(self.settings)}

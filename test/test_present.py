@@ -1,0 +1,72 @@
+"""What results would depend on now: as `kovis measure` and `kovis grid` have it, by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
+
+from kovis_ros import grid, measuring  # noqa: E402
+from kovis_ros.cli import main as cli  # noqa: E402
+from kovis_ros.cli import report  # noqa: E402
+from kovis_ros.method.config import load_task  # noqa: E402
+from kovis_ros.present import Present  # noqa: E402
+from kovis_ros.report import readme  # noqa: E402
+from kovis_ros.report.results import WEIGHTS, Results, Servo, shipped  # noqa: E402
+from kovis_sim.studies import STUDIES  # noqa: E402
+from kovis_sim.studies.settings import for_shipped, load  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def present() -> Present:
+    return Present()
+
+
+@pytest.mark.parametrize(
+    "servo, task", [(shipped("pick_mug"), "pick_mug"), (shipped("pick_mugs", "pick_mug"), "pick_mugs")]
+)
+def test_a_shipped_servo_is_measured_on_its_task_with_more_trials(present: Present, servo: Servo, task: str) -> None:
+    found = measuring.identify(STUDIES["success"], load_task(task), "none", for_shipped(load()))
+    now = present(servo, "success")
+    assert now["settings"]["trials"] == 400 and "weights_sha256" not in now
+    assert now == {name: value for name, value in found.items() if name != "weights_sha256"}
+
+
+def test_a_cell_is_measured_and_trained_as_the_grid_does_it(present: Present) -> None:
+    settings = load()
+    places = measuring.Places(Results(Path()), Path())
+    cell = next(cell for cell in grid.cells(settings) if cell.servo == Servo("insert_plug", 5, True))
+    assert present(cell.servo, "success")["settings"]["trials"] == 100
+    assert present(cell.servo, "training") == grid.Grid(settings, places).identity(cell)
+    assert present(Servo("insert_plug", 7, True), "training") == {"recipe": ""}
+
+
+def test_the_command_names_the_part_that_was_overwritten(
+    present: Present, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look of the scene that nobody has, beside the shipped weights and everything else as it is now."""
+    weights = hashlib.sha256((WEIGHTS / "pick_mug.safetensors").read_bytes()).hexdigest()
+    identity = {**present(shipped("pick_mug"), "trajectories"), "weights_sha256": weights}
+    path = Results(tmp_path / "results").path(shipped("pick_mug"), "trajectories")
+    path.parent.mkdir(parents=True)
+    figures = {"axes": ["x"], "trajectories": [], "left_out": 0}
+    words = ["report", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]
+    for changed, note in (({}, ""), ({"scene_sha256": "0" * 64}, "pick_mug-shipped trajectories (scene).")):
+        found = {"command": "kovis measure pick_mug", "identity": {**identity, **changed}, "figures": figures}
+        path.write_text(json.dumps(found))
+        assert cli.main(words) == 0
+        text = (tmp_path / "out" / "report.md").read_text()
+        assert note in text and ("†" in text) == bool(note)
+
+
+def test_the_projects_readme_is_what_the_command_would_write() -> None:
+    """Its block, of the results that lie there now; `kovis report --readme README.md` writes it anew."""
+    text = (ROOT / "README.md").read_text()
+    block = text.partition(readme.BEGIN)[2].partition(readme.END)[0]
+    assert block == f"\n{readme.block(report.stored(ROOT / 'results'))}\n", "run kovis report --readme README.md"
