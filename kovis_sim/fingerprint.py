@@ -10,6 +10,7 @@ import hashlib
 import io
 import tokenize
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from kovis_ros import method
@@ -60,6 +61,7 @@ def meshes(task: Task) -> list[Path]:
     return sorted(files, key=lambda path: (path.name, path))
 
 
+@lru_cache
 def code(source: str) -> str:
     """Python source without comments, docstrings, layout and spaces: the same for each version of Python."""
     lines: list[str] = []
