@@ -74,5 +74,6 @@ def test_only_what_it_takes_is_listed(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_no_error_of_rotation_where_none_is_commanded() -> None:
-    assert servo.angle(load_task("insert_shaft"), 0.0) == "n/a"
-    assert servo.angle(load_task("insert_plug"), 0.02) == "1.1 deg"
+    assert servo.angle(load_task("insert_shaft"), 0.0) == ""
+    assert servo.angle(load_task("insert_plug"), 0.02) == "  1.1 deg"
+    assert servo.angle(load_task("insert_plug"), 0.02, 0) == " 1.1 deg"

@@ -174,17 +174,17 @@ def success(task: Task, result: TrialResult) -> bool:
 
 def line(number: int, task: Task, result: TrialResult) -> str:
     """One trial in words."""
-    start = f"{result.start_m * 1e3:4.1f} mm {angle(task, result.start_rad):>8}"
-    final = f"{result.final_m * 1e3:4.1f} mm {angle(task, result.final_rad):>8}"
+    start = f"{result.start_m * 1e3:4.1f} mm{angle(task, result.start_rad)}"
+    final = f"{result.final_m * 1e3:4.1f} mm{angle(task, result.final_rad)}"
     verdict = "success" if success(task, result) else f"FAILED {result.message or 'not completed'}"
     return f"trial {number:3d}  seed {result.seed}  start {start}  final {final}  {result.seconds:4.1f} s  {verdict}"
 
 
-def angle(task: Task, value_rad: float) -> str:
-    """An error of rotation in degrees; n/a where none is commanded."""
+def angle(task: Task, value_rad: float, width: int = 4) -> str:
+    """An error of rotation in degrees, after one of position; nothing where none is commanded."""
     from kovis_ros.method.motion import turns
 
-    return f"{np.degrees(value_rad):.1f} deg" if turns(task.axes) else "n/a"
+    return f" {np.degrees(value_rad):{width}.1f} deg" if turns(task.axes) else ""
 
 
 def finish(args: argparse.Namespace, task: Task, out: Path, results: Sequence[TrialResult]) -> int:
@@ -197,8 +197,8 @@ def finish(args: argparse.Namespace, task: Task, out: Path, results: Sequence[Tr
     print(
         f"{task.name}: {summary['successes']} of {len(results)} succeeded ({100 * summary['success_rate']:.0f} %, "
         f"95 % interval {100 * low:.0f}-{100 * high:.0f} %), aligned {100 * summary['aligned_rate']:.0f} %, falsely "
-        f"converged {100 * summary['false_converged_rate']:.0f} %, median error {position['median'] * 1e3:.1f} mm "
-        f"{angle(task, turn['median'])}, median time {summary['seconds']['median']:.1f} s"
+        f"converged {100 * summary['false_converged_rate']:.0f} %, median error {position['median'] * 1e3:.1f} mm"
+        f"{angle(task, turn['median'], 0)}, median time {summary['seconds']['median']:.1f} s"
     )
     out.mkdir(parents=True, exist_ok=True)
     pictures.strip(results, out / "overlay.png")
