@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kovis_ros import cli
-from kovis_ros.measuring import Places, differing, identify, measure, origin
+from kovis_ros.measuring import Places, identify, measure, origin
 from kovis_ros.measuring import weights as look_at
 from kovis_ros.method import disk
 from kovis_ros.method.config import Task, load_task, to_dict
-from kovis_ros.report.results import Servo, read
+from kovis_ros.report.results import Servo, differing, read
 from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.studies import STUDIES
 from kovis_sim.studies.rows import StudyError
@@ -97,9 +97,10 @@ class Grid:
     def check_stale(self, wanted: Sequence[Cell]) -> None:
         """StudyError when something of a cell is of another recipe, other settings, another scene or other code."""
         for cell in wanted:
-            if (state := self.state(cell)).startswith("stale"):
+            training = self.training(cell)
+            if training is not None and (stale := self.stale(cell, training)):
                 folder = self.places.results.folder / cell.servo.name
-                raise StudyError(f"{folder} is {state}: delete it, or give another --results")
+                raise StudyError(f"{folder} is stale: {', '.join(stale)}: delete it, or give another --results")
 
     def check_disk(self, wanted: Sequence[Cell]) -> None:
         """StudyError when the disk cannot hold what bags and caches of the servos to be trained still need."""
@@ -155,7 +156,7 @@ class Grid:
         found = {name: read(self.places.results.path(cell.servo, name)) for name in wanted}
         pairs = [("training", training, self.identity(cell))]
         pairs += [(name, there, wanted[name]) for name, there in found.items() if there is not None]
-        changed = {name: differing(there, identity) for name, there, identity in pairs}
+        changed = {name: differing(there, identity, whole=True) for name, there, identity in pairs}
         return [f"{name} (another {', '.join(what)})" for name, what in changed.items() if what]
 
     def train(self, cell: Cell) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from kovis_ros import __version__, cli
 from kovis_ros.method.config import Task, to_dict
-from kovis_ros.report.results import Results, Servo, read
+from kovis_ros.report.results import Results, Servo, differing, read
 from kovis_sim import mesh_check
 from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.studies import STUDIES, Study
@@ -115,12 +115,6 @@ def origin(command: str, precision: str) -> dict[str, Any]:
 def done(path: Path, identity: dict[str, Any]) -> bool:
     """Is the result there; StudyError when it is another one's."""
     found = read(path)
-    if found is not None and (other := differing(found, identity)):
+    if found is not None and (other := differing(found, identity, whole=True)):
         raise StudyError(f"{path} is of another {', '.join(other)}: delete it, or give another --results")
     return found is not None
-
-
-def differing(found: dict[str, Any], identity: dict[str, Any]) -> list[str]:
-    """Names of what a result depends on and what is not as in ``identity``."""
-    known = found.get("identity") or {}
-    return [name for name in {**identity, **known} if known.get(name) != identity.get(name)]

@@ -92,7 +92,7 @@ class Results:
         parts = differing(data, {**self.present(servo, study), **weights})
         if servo.keypoints and (training := self.read(servo, "training")):
             parts += [f"training's {part}" for part in differing(training, self.present(servo, "training"))]
-        return ", ".join(parts)
+        return ", ".join(part.removesuffix("_sha256") for part in parts)
 
     def _sha256(self, servo: Servo) -> str:
         """Of a servo's weights; empty when there are none."""
@@ -102,10 +102,13 @@ class Results:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def differing(data: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Parts of a stored result's identity that have another value now: settings, task, scene, weights."""
-    known = data.get("identity", {})
-    return [name.removesuffix("_sha256") for name, value in now.items() if known.get(name) != value]
+def differing(data: Mapping[str, Any], now: Mapping[str, Any], whole: bool = False) -> list[str]:
+    """Names of what a stored result depends on and what has another value now.
+
+    ``whole``: what the result names and ``now`` does not counts, too.
+    """
+    known = data.get("identity") or {}
+    return [name for name in ({**now, **known} if whole else now) if known.get(name) != now.get(name)]
 
 
 def read(path: Path) -> dict[str, Any] | None:
