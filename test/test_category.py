@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stored_results import results, store
 from test_grid import TINY
-from test_report import results, store
 
 from kovis_ros import grid
 from kovis_ros.cli import main as cli

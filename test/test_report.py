@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from stored_results import CURVES, full, results, store
 
 from kovis_ros.cli import main as cli
-from kovis_ros.method.plain_arrays import packed
 from kovis_ros.report import anchoring as anchoring_table
 from kovis_ros.report import curves, figures, page, paper, readme, success, targets
 from kovis_ros.report import keypoints as keypoint_table
-from kovis_ros.report.results import ResultError, Results, Servo, read, shipped
-
-ROOT = Path(__file__).resolve().parents[1]
+from kovis_ros.report.results import Results, Servo, shipped
 
 
-WEIGHTS = b"what a servo has learned"
-CURVES = {
-    "mount_m": [[0.0, 0.008], [0.0, 0.03]], "mount_deg": [[0.0, 4.0], [0.0, 15.0]],
-    "start_m": [[0.03, 0.05], [0.01, 0.1]], "held_m": [[0.0, 0.001], [0.0, 0.006]],
-}  # fmt: skip
-
-
-def results(folder: Path) -> Results:
-    """Results below a folder, beside the shipped weights."""
-    return Results(folder / "results", folder / "weights")
-
-
-def store(folder: Path, servo: Servo, study: str, figures: dict[str, Any], weights: bytes = WEIGHTS) -> None:
-    """A result file of a servo with K = 16 and half of its batches adversarial, and the servo's weights."""
-    path = results(folder).path(servo, study)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sha256 = hashlib.sha256(WEIGHTS).hexdigest()
-    (folder / "weights").mkdir(exist_ok=True)
-    (folder / "weights" / f"{servo.task}.safetensors").write_bytes(WEIGHTS)
-    if servo.keypoints:
-        training = {"command": "kovis grid --threads 2", "weights_sha256": sha256, "figures": {"recipe": "short"}}
-        path.with_name("training.json").write_text(json.dumps(training))
-    identity = {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    about = {"keypoints": 16, "adex": 0.5, "axes": ["x", "y", "z", "rz"]}
-    head = {"command": f"kovis measure {servo.task}", "servo": about, "identity": identity}
-    path.write_text(json.dumps({**head, "figures": figures}))
-
-
-# -- tables and figures -------------------------------------------------------------------------------------------
 def test_the_papers_table_1_has_the_papers_averages() -> None:
     """Numbers as typed and average as computed agree with the averages that the paper prints."""
     for task in paper.TASKS:
@@ -85,43 +51,6 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     assert "| on unseen mugs | not run |" in family
     assert "(0.5, 0.7)" in text and "(0.022, 0.153)" in text and "None was run." in text
     assert (tmp_path / "out" / "table1.csv").read_text().strip() == ""
-
-
-def full(folder: Path) -> None:
-    """Results of one servo with and one without Adex, and of the shipped one."""
-    changes = {name: {"location": 0.004, "confidence": 0.0124, "dead": 1} for name in keypoint_table.KINDS}
-    figures = {"images": 400, "left_out": 0, "keypoints": 10, "changes": changes}
-    store(folder, Servo("pick_mug", 10, True), "keypoints", figures)
-    step = {"position_m": 0.010, "rotation_deg": 5.0, "direction": 0.031, "speed": 0.215, "speed_floor": 0.190}
-    figures = {"images": 990, "left_out": 2, "axes": ["x", "y", "z", "rz"], "magnitudes": [step]}
-    store(folder, Servo("pick_mug", 10, False), "anchoring", figures)
-    trials = {
-        "trials": 100, "success_rate": 0.97, "aligned_rate": 0.95, "aligned_and_succeeded_rate": 0.94,
-        "false_converged_rate": 0.01, "within": [[0.001, 0.4], [0.002, 0.9]],
-        "position_error_m": {"median": 0.0012, "p90": 0.0021},
-        "rotation_error_rad": {"median": math.radians(0.5), "p90": math.radians(0.9)},
-        "tilt_rad": {"median": math.radians(0.3)}, "time_s": {"median": 4.31, "p90": 6.0}, "no_start": 0,
-    }  # fmt: skip
-    store(folder, Servo("pick_mug", 10, True), "success", trials)
-    store(folder, shipped("pick_mug"), "success", trials | {"trials": 400})
-    traced = trials | {"trials": 50, "success_rate": 0.9, "no_start": 1}
-    store(folder, shipped("pick_mug"), "path", traced)
-    bins = [
-        {"low": -0.025, "high": 0.025, "trials": 8, "successes": 6, "no_start": 1},
-        {"low": 0.025, "high": 0.075, "trials": 0, "successes": 0, "no_start": 0},
-    ]
-    store(folder, shipped("pick_mug"), "curves", {"curves": {"latency_s": bins}})
-    errors = [[0.02, 0.0, 0.01, 0.1], [0.0, 0.0, 0.0, 0.0]]
-    ways = [{"converged": i < 3, "time_s": 4.0 + i, "errors": errors} for i in range(4)]
-    figures = {"axes": ["x", "y", "z", "rz"], "trajectories": ways, "left_out": 1}
-    store(folder, shipped("pick_mug"), "trajectories", figures)
-    rng = np.random.default_rng(0)
-    view = {
-        "image": packed(rng.integers(0, 255, (128, 128), np.uint8)), "maps": packed(rng.random((32, 32), np.float32)),
-        "depth": packed(np.full((64, 64), 1500, np.uint16)), "segmentation": packed(np.eye(64, dtype=np.uint8)),
-        "keypoints": [[0.0, 0.0, 0.9], [0.5, -0.5, 0.02]],
-    }  # fmt: skip
-    store(folder, shipped("pick_mug"), "views", {"views": [view, view, view]})
 
 
 def test_tables_show_what_was_stored_beside_the_paper(tmp_path: Path) -> None:
@@ -237,63 +166,6 @@ def test_figure_8_has_its_time_beside_the_papers(tmp_path: Path) -> None:
     assert table.rows[1] == ["Insert-Shaft", "not run", "not run", "about 6 s"]
 
 
-def test_results_of_other_weights_are_marked(tmp_path: Path) -> None:
-    """One study of a servo measured with the weights before; one of a servo whose training nobody knows."""
-    full(tmp_path)
-    found = json.loads(results(tmp_path).path(shipped("pick_mug"), "path").read_text())["figures"]
-    store(tmp_path, shipped("pick_mug"), "path", found, b"what it had learned before")
-    results(tmp_path).path(Servo("pick_mug", 10, True), "training").unlink()
-    text = page.write(results(tmp_path), tmp_path / "out")[0].read_text()
-    names = ("pick_mug-k10-adex keypoints", "pick_mug-k10-adex success", "pick_mug-shipped path")
-    strange = f"† measured with what is another one now: {'; '.join(f'{name} (weights)' for name in names)}."
-    assert strange in text
-    assert "| 97.0 % (94.8-98.3) of 400 | 90.0 % (78.6-95.7) of 50; 1 without a start † |" in text
-    assert "(0.40, 1.24) † |" in text and "97.0 % (91.5-99.0) of 100 †; paper 1.0" in text
-    assert "(0.031, 0.215; 0.025) |" in text
-    assert strange in readme.block(results(tmp_path))
-    (tmp_path / "weights" / "pick_mug.safetensors").unlink()
-    assert results(tmp_path).stale(shipped("pick_mug"), "success") == "weights"
-
-
-def test_results_of_other_settings_task_or_scene_are_marked(tmp_path: Path) -> None:
-    """Whatever of an identity is another one now is named; a cell of the grid is what its training is of, too."""
-    full(tmp_path)
-    servo, cell = shipped("pick_mug"), Servo("pick_mug", 10, True)
-    now = {"settings": {"trials": 400, **CURVES}, "task_sha256": "mug", "scene_sha256": "cell"}
-    recipe = {"task": {"epochs": 4}, "samples": 12_000}
-
-    def present(servo: Servo, study: str) -> dict[str, Any]:
-        return recipe if study == "training" else now
-
-    def change(servo: Servo, study: str, **parts: object) -> None:
-        path = results(tmp_path).path(servo, study)
-        data = json.loads(path.read_text())
-        path.write_text(json.dumps({**data, "identity": {**data.get("identity", {}), **parts}}))
-
-    today = Results(tmp_path / "results", tmp_path / "weights", present)
-    for study in ("success", "path", "curves", "trajectories", "views"):
-        change(servo, study, **now)
-    change(cell, "success", **now)
-    change(cell, "training", **recipe)
-    assert not today.stale(servo, "success") and not today.stale(cell, "success")
-    change(servo, "success", scene_sha256="0" * 64, settings={"trials": 2})
-    change(servo, "path", task_sha256="another")
-    change(cell, "training", samples=20)
-    text = page.write(today, tmp_path / "out")[0].read_text()
-    assert "pick_mug-shipped success (settings, scene); pick_mug-shipped path (task)" in text
-    assert "pick_mug-k10-adex success (training's samples)" in text and "pick_mug-shipped curves" not in text
-    assert "of 400 † | 90.0 % (78.6-95.7) of 50; 1 without a start † |" in text
-    assert '"settings, scene"' in (tmp_path / "out" / "table3.csv").read_text()
-
-
-def test_a_file_of_another_command_is_no_result(tmp_path: Path) -> None:
-    full(tmp_path)
-    path = results(tmp_path).path(shipped("pick_mug"), "path")
-    path.write_text(json.dumps({"renderer": "path", "trials": 50, "success_rate": 0.9}))
-    with pytest.raises(ResultError, match="none of `kovis measure` or `kovis grid`: delete it and measure again"):
-        page.write(results(tmp_path), tmp_path / "out")
-
-
 def test_figures_show_what_was_stored(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     (tmp_path / "empty").mkdir()
@@ -304,44 +176,6 @@ def test_figures_show_what_was_stored(tmp_path: Path) -> None:
         bare, drawn = ((tmp_path / place / name).read_bytes() for place in "ab")
         assert drawn[:4] == b"\x89PNG" and len(drawn) > 1.3 * len(bare), name
     assert (tmp_path / "b" / "curves.png").is_file() and not (tmp_path / "a" / "curves.png").exists()
-
-
-def test_readme_keeps_everything_but_its_table(tmp_path: Path) -> None:
-    full(tmp_path)
-    path = tmp_path / "README.md"
-    path.write_text(f"before\n{readme.BEGIN}\nold 50 %\n{readme.END}\nafter\n")
-    readme.write(results(tmp_path), path)
-    text = path.read_text()
-    assert text.startswith(f"before\n{readme.BEGIN}\n") and text.endswith(f"{readme.END}\nafter\n")
-    assert "old" not in text
-    rates = "97.0 % (94.8-98.3) of 400 | 90.0 % (78.6-95.7) of 50; 1 without a start | 100 % of 10 |"
-    errors = "1.20 mm, 0.50 deg | 2.10 mm, 0.90 deg | 1.0 % | 0.30 deg | 4.3 s |"
-    assert f"| Pick-Mug | 16 | 50 % | {rates}" in text
-    assert f"| Pick-Mug | 95.0 % | 94.0 % | 90.0 % | {errors}" in text
-    assert "| Insert-Shaft |  |  | not run | not run | 100 % of 10 |" in text
-    assert "| Insert-Shaft |" + " not run |" * 8 in text
-    readme.write(results(tmp_path), path)
-    assert path.read_text() == text
-    path.write_text("no markers")
-    with pytest.raises(ResultError, match="add them"):
-        readme.write(results(tmp_path), path)
-    assert path.read_text() == "no markers"
-
-
-def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(f"{readme.BEGIN}\n{readme.END}\n")
-    readme.write(Results(tmp_path), path)
-    assert path.read_text() == f"{readme.BEGIN}\n{readme.EMPTY}\n{readme.END}\n"
-    full(tmp_path)
-    readme.write(results(tmp_path), path)
-    assert readme.EMPTY not in path.read_text()
-
-
-def test_the_projects_readme_has_the_markers() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert text.count(readme.BEGIN) == text.count(readme.END) == 1 and text.index(readme.BEGIN) < text.index(readme.END)
-    assert text.partition(readme.BEGIN)[2].partition(readme.END)[0].strip(), "its block is empty: run kovis report"
 
 
 @pytest.mark.parametrize(
@@ -362,24 +196,3 @@ def test_wrong_usage_is_one_line(words: list[str], line: str, capsys: pytest.Cap
     assert cli.main(words) == 2
     said = capsys.readouterr().err
     assert line in said and said.count("\n") == 1
-
-
-def test_a_damaged_result_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    full(tmp_path)
-    path = results(tmp_path).path(shipped("pick_mug"), "success")
-    path.write_text(path.read_text()[:-20])
-    assert cli.main(["report", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]) == 1
-    assert f"result {path} is damaged" in capsys.readouterr().err
-
-
-def test_a_result_out_of_reach_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(ResultError, match="x/path.json lies in no folder, a file is in its way: check the path$"):
-        read(tmp_path / "file" / "x" / "path.json")
-
-    def locked(path: Path) -> str:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "read_text", locked)
-    with pytest.raises(ResultError, match="path.json may not be read: check the path and its permissions$"):
-        read(tmp_path / "path.json")

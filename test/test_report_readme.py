@@ -1,0 +1,51 @@
+"""What the report writes into a README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from stored_results import full, results
+
+from kovis_ros.report import readme
+from kovis_ros.report.results import ResultError, Results
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_readme_keeps_everything_but_its_table(tmp_path: Path) -> None:
+    full(tmp_path)
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{readme.BEGIN}\nold 50 %\n{readme.END}\nafter\n")
+    readme.write(results(tmp_path), path)
+    text = path.read_text()
+    assert text.startswith(f"before\n{readme.BEGIN}\n") and text.endswith(f"{readme.END}\nafter\n")
+    assert "old" not in text
+    rates = "97.0 % (94.8-98.3) of 400 | 90.0 % (78.6-95.7) of 50; 1 without a start | 100 % of 10 |"
+    errors = "1.20 mm, 0.50 deg | 2.10 mm, 0.90 deg | 1.0 % | 0.30 deg | 4.3 s |"
+    assert f"| Pick-Mug | 16 | 50 % | {rates}" in text
+    assert f"| Pick-Mug | 95.0 % | 94.0 % | 90.0 % | {errors}" in text
+    assert "| Insert-Shaft |  |  | not run | not run | 100 % of 10 |" in text
+    assert "| Insert-Shaft |" + " not run |" * 8 in text
+    readme.write(results(tmp_path), path)
+    assert path.read_text() == text
+    path.write_text("no markers")
+    with pytest.raises(ResultError, match="add them"):
+        readme.write(results(tmp_path), path)
+    assert path.read_text() == "no markers"
+
+
+def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"{readme.BEGIN}\n{readme.END}\n")
+    readme.write(Results(tmp_path), path)
+    assert path.read_text() == f"{readme.BEGIN}\n{readme.EMPTY}\n{readme.END}\n"
+    full(tmp_path)
+    readme.write(results(tmp_path), path)
+    assert readme.EMPTY not in path.read_text()
+
+
+def test_the_projects_readme_has_the_markers() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert text.count(readme.BEGIN) == text.count(readme.END) == 1 and text.index(readme.BEGIN) < text.index(readme.END)
+    assert text.partition(readme.BEGIN)[2].partition(readme.END)[0].strip(), "its block is empty: run kovis report"
