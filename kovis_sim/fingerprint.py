@@ -19,7 +19,8 @@ from kovis_sim import robot
 from kovis_sim.cell import pieces
 
 DRAWING = (
-    "appearance", "camera", "landmarks", "opengl", "photographs", "revolution", "shadows", "stage", "table", "world",
+    "appearance", "camera", "goal_view", "landmarks", "opengl", "photographs", "revolution", "shadows", "stage",
+    "table", "world",
 )  # fmt: skip
 PLACING = ("cell", "gripper", "hand", "robot", "rollouts", "scene", "starts")  # where everything stands and moves
 PICTURES = ("augment", "images", "sensor", "textures")  # what becomes of them

@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from kovis_ros import __version__, bags
-from kovis_ros.method import disk, geometry, kinematics, motion
+from kovis_ros.method import disk, geometry, motion
 from kovis_ros.method.config import Task, from_dict, to_dict
 from kovis_ros.method.parsing import ConfigWarning
 from kovis_sim import mesh_check
@@ -64,11 +64,7 @@ def free_line(scene: Scene, displacement: Array) -> Array:
     """The part of a displacement (6,) from the goal along which nothing touches and the arm can reach."""
     free = 0.0
     for fraction in np.linspace(0.0, 1.0, CHECKS + 1)[1:]:
-        try:
-            scene.put(scene.world_T_goal @ geometry.exp(fraction * displacement))
-        except kinematics.Unreachable:
-            break
-        if scene.touching(scene.q):
+        if not scene.free(scene.world_T_goal @ geometry.exp(fraction * displacement)):
             break
         free = float(fraction)
     return free * displacement

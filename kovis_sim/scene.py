@@ -19,6 +19,7 @@ from kovis_sim import appearance, camera, completion, goal_check, gripper, hand,
 from kovis_sim.appearance import Look, Split
 from kovis_sim.cell import Cell
 from kovis_sim.family import Family, Member
+from kovis_sim.goal_view import GoalView
 from kovis_sim.stage import Stage, Visual
 from kovis_sim.world import Light, Picture
 
@@ -78,7 +79,8 @@ class Scene:
         self._check_goal()
         target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp @ hand.nominal(task.held))
         nominal = camera.nominal(task.camera)
-        self.landmarks = self._stage.landmarks(nominal, self.opening_m, target_T_tool0, self.target_T_goal)
+        at_goal = GoalView(self._stage, nominal, self.opening_m, target_T_tool0, self.target_T_goal)
+        self.landmarks = at_goal.landmarks()
         self._family = Family(task.target, shapes or split, self.landmarks.target)
         self.member = self._family.nominal
         self._pictures: tuple[Picture, Picture] | None = None
@@ -208,14 +210,17 @@ class Scene:
         """Is the straight line from a tcp pose to the goal free, looked at every millimetre, and within reach?"""
         way = geometry.log(geometry.inverse(self.world_T_goal) @ world_T_tcp)
         length = geometry.norm(way[:3]) + motion.ROTATION_SCALE * geometry.norm(way[3:])
+        fractions = np.linspace(0.0, 1.0, 2 + int(length / STRIDE_M))
+        return all(
+            self.free(geometry.interpolate(world_T_tcp, self.world_T_goal, float(fraction))) for fraction in fractions
+        )
+
+    def free(self, world_T_tcp: Array) -> bool:
+        """Does the arm reach a pose of the tcp, and touch nothing there?"""
         try:
-            for fraction in np.linspace(0.0, 1.0, 2 + int(length / STRIDE_M)):
-                pose = geometry.interpolate(world_T_tcp, self.world_T_goal, float(fraction))
-                if self.touching(self.solve(pose, self.goal_q)):
-                    return False
+            return not self.touching(self.solve(world_T_tcp, self.goal_q))
         except kinematics.Unreachable:
             return False
-        return True
 
     def touching(self, q: ArrayLike) -> bool:
         """Would the robot touch anything with these joint positions?"""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,14 +15,11 @@ import trimesh
 from numpy.typing import NDArray
 
 from kovis_ros.method import geometry
-from kovis_ros.method.config import ConfigError, HeldConfig, TargetConfig, Task
-from kovis_ros.method.images import intrinsics
+from kovis_ros.method.config import HeldConfig, TargetConfig, Task
 from kovis_sim import appearance, robot
 from kovis_sim.appearance import Look, Split
 from kovis_sim.camera import StereoCamera
 from kovis_sim.cell import TABLE_HALF, pieces
-from kovis_sim.landmarks import COUNT, VIEW_PX, Landmarks, View, corners, in_front, moved, unproject
-from kovis_sim.revolution import revolution
 from kovis_sim.shadows import Casters, Outline
 from kovis_sim.table import Plane
 from kovis_sim.world import Light, Picture, World
@@ -147,70 +145,24 @@ class Stage:
         depth, body = np.where(table, plane.depth, picture.depth), np.where(table, -1, picture.body)
         return Shot(np.clip(grey, 0, 255).astype(np.uint8), Picture(picture.grey, depth, body))
 
-    def landmarks(
-        self, stereo: StereoCamera, opening_m: float, target_T_tool0: Array, target_T_held: Array
-    ) -> Landmarks:
-        """What the nominal camera sees of target, gripper and held object at the goal, spread over each.
-
-        A held object and target and fingers hide parts of each other: corners are then looked for on each alone. The
-        held object's landmarks lie on the half of it that leads; the first is its origin, that of a target to seat it
-        on is the middle of the rim. ConfigError when there is too little to see.
-        """
-        self.pose(target_T_tool0, opening_m, np.eye(4), target_T_held)
-        self._hide(self.distractors)  # they begin at the origin, inside the target
-        eye, K = target_T_tool0 @ stereo.tool0_T_centre, intrinsics(stereo.field_of_view_deg, VIEW_PX)
-        picture = self._nominal(eye, K)
-        view, kinds = View(unproject(picture.depth, K), stereo.baseline_m, K), self.classes(picture)
-
-        def choose(what: str, target_T_object: Array, *how: Any) -> Array:
-            try:
-                return moved(view.choose(*how), geometry.inverse(target_T_object) @ eye)
-            except ValueError as error:
-                raise ConfigError(
-                    f"task {self.task.name}: of the {what} at the goal {error}: check goal, camera.eye_m and look_at_m"
-                ) from error
-
-        if "held" not in self._objects:
-            target = choose("target", np.eye(4), kinds == TARGET, COUNT)
-            gripper = choose("gripper", target_T_tool0, kinds == ROBOT, COUNT)
-            return Landmarks(target, gripper, np.zeros(COUNT, bool))
-        axis = self._axis(target_T_held)
-        shown, alone = (kinds == TARGET) & in_front(view.points), self._corners_alone("target", eye, K)
-        target = choose("target", np.eye(4), shown, COUNT - len(axis), alone)
-        in_hand, lead = picture.body == self.world.number("held"), (geometry.inverse(eye) @ target_T_held)[:3, 3]
-        held, tool = np.arange(COUNT) % 2 == 0, np.empty((COUNT, 3))
-        alone = self._corners_alone("held", eye, K)
-        tool[held] = np.vstack(
-            [0.0 * axis, choose("held object", target_T_held, in_hand, COUNT // 2 - len(axis), alone, lead)]
-        )
-        tool[~held] = choose("gripper", target_T_tool0, (kinds == ROBOT) & ~in_hand, COUNT // 2)
-        round_ = revolution(self.task.symmetry, target_T_held, eye)
-        return Landmarks(np.vstack([axis, target]), tool, held, round_)
-
-    def _axis(self, target_T_held: Array) -> Array:
-        """(1, 3): where the held object's origin meets the target's rim, target frame; (0, 3) of a task without one."""
-        if self.task.success.kind != "seat":
-            return np.empty((0, 3))
-        x, y, _ = target_T_held[:3, 3]
-        return np.array([[x, y, self.task.success.rim_m]])
-
-    def _nominal(self, eye: Array, K: Array) -> Picture:
-        """Shapes alone, as one eye sees them."""
-        return self.world.render(eye, K, VIEW_PX, Light((0.0, 0.0, 1.0), 1.0, 0.0, 0.0, False))
-
-    def _corners_alone(self, name: str, eye: Array, K: Array) -> Array:
-        """Corners (S, S) of one body with nothing before it."""
-        poses = dict(self._poses)
-        self._hide(poses.keys() - {name})
-        picture = self._nominal(eye, K)
-        for other, pose in poses.items():
-            self._put(other, pose)
-        return corners(unproject(picture.depth, K), picture.body == self.world.number(name))
-
-    def _hide(self, names: Iterable[str]) -> None:
-        """Put bodies far below the table."""
+    @contextmanager
+    def hidden(self, names: Iterable[str]) -> Iterator[None]:
+        """Bodies put far below the table for a while."""
+        poses = {name: self._poses[name] for name in names if name in self._poses}
         for name in names:
             self._put(name, geometry.pose((0.0, 0.0, -1.0)))
+        yield
+        for name, pose in poses.items():
+            self._put(name, pose)
+
+    def shape(self, name: str, eye: Array, K: Array, size: int) -> Picture:
+        """One body with nothing before it, in plain light, as an eye sees it."""
+        with self.hidden(self._poses.keys() - {name}):
+            return self.shapes(eye, K, size)
+
+    def shapes(self, eye: Array, K: Array, size: int) -> Picture:
+        """All bodies without the table, in plain light, as an eye sees them."""
+        return self.world.render(eye, K, size, Light((0.0, 0.0, 1.0), 1.0, 0.0, 0.0, False))
 
     def classes(self, picture: Picture) -> NDArray[np.uint8]:
         """(H, W) segmentation: 0 background, 1 target, 2 robot."""

@@ -13,6 +13,7 @@ import sysconfig
 from pathlib import Path
 
 PYTHONS = ((3, 11), (3, 10), (3, 12))  # in order of preference; ur-rtde has no wheel for 3.13
+APT = ["apt-get", "-o", "DPkg::Lock::Timeout=300"]  # another one may be at work, such as unattended upgrades
 
 
 class MachineError(RuntimeError):
@@ -80,7 +81,7 @@ def install_packages(missing: dict[str, str]) -> None:
         raise MachineError(f"system packages are missing: install them with `sudo apt-get install -y {names}`")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *names.split()]):
-        code = subprocess.call(["apt-get", *command], env=environment, stdin=subprocess.DEVNULL)
+        code = subprocess.call([*APT, *command], env=environment, stdin=subprocess.DEVNULL)
         if code and command[0] == "install":
             raise MachineError(f"`apt-get install {names}` returned {code}: install them by hand and try again")
 

@@ -101,8 +101,8 @@ def test_root_installs_what_is_missing(code: int, monkeypatch: pytest.MonkeyPatc
     missing = {"g++ make": "the compiler of the messages", "cmake": "the build of the messages"}
     with pytest.raises(machine.MachineError, match="returned 100: install them by hand") if code else nullcontext():
         machine.install_packages(missing)
-    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "g++", "make", "cmake"]
-    assert calls == [["apt-get", "update", "-q"], install]
+    install = [*machine.APT, "install", "-y", "-q", "--no-install-recommends", "g++", "make", "cmake"]
+    assert calls == [[*machine.APT, "update", "-q"], install]
 
 
 def test_a_missing_camera_library_does_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kovis_ros.method import geometry, kinematics, metrics, motion
+from kovis_ros.method import geometry, metrics, motion
 from kovis_ros.method.config import Task
 from kovis_ros.method.policy import ServoPolicy
 from kovis_sim import camera
@@ -68,22 +68,13 @@ def places(scene: Scene, config: AnchoringConfig) -> Iterator[None]:
     for _ in range(TRIES):
         away = step(scene.task, length, scene.rng)
         poses = [scene.world_T_goal @ geometry.exp(number * away) for number in range(config.steps)]
-        if all(free(scene, pose) for pose in poses):
+        if all(map(scene.free, poses)):
             break
     else:
         return
     for pose in poses:
         scene.put(pose)
         yield
-
-
-def free(scene: Scene, world_T_tcp: Array) -> bool:
-    """Does the arm reach a pose, and touch nothing there?"""
-    try:
-        scene.put(world_T_tcp)
-    except kinematics.Unreachable:
-        return False
-    return not scene.touching(scene.q)
 
 
 def step_length(task: Task, config: AnchoringConfig, rng: np.random.Generator) -> float:
