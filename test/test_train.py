@@ -14,7 +14,7 @@ import small
 import synthetic
 import torch
 
-from kovis_ros.method import checkpoint, pictures, schedule, train, training_run
+from kovis_ros.method import checkpoint, pictures, schedule, train, training_run, warm_start
 from kovis_ros.method.checkpoint import CheckpointError
 from kovis_ros.method.config import LossConfig
 from kovis_ros.method.dataset import Cache, build_cache
@@ -261,6 +261,20 @@ def test_a_run_can_start_from_a_checkpoint_with_more_keypoints(finished: Path, t
     maps = gaussian_maps(points.flatten(0, 1), more.map_size, 2.5)  # a keypoint without confidence has an empty map
     for theirs, ours in zip(more.decoder(maps), fewer.decoder(maps[:, :3]), strict=True):
         assert torch.allclose(theirs, ours, atol=1e-5)
+
+
+def test_a_run_can_start_from_a_checkpoint_of_images_of_another_size(finished: Path) -> None:
+    start = finished / "last.safetensors"
+    task = small.task()
+    larger = dataclasses.replace(task, model=dataclasses.replace(task.model, image_size=96, map_size=48))
+    taken = warm_start.weights(start, larger, Network)
+    assert not Network(larger).load_state_dict(taken, strict=False).unexpected_keys
+    assert torch.equal(
+        taken["encoder.stem.0.weight"], checkpoint.load(start).network.state_dict()["encoder.stem.0.weight"]
+    )
+    finer = dataclasses.replace(task, model=dataclasses.replace(task.model, image_size=128))
+    with pytest.raises(CheckpointError, match="networks of other sizes"):
+        warm_start.weights(start, finer, Network)
 
 
 def test_schedules() -> None:

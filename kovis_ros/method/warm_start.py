@@ -1,4 +1,4 @@
-"""Weights to begin a training run with: those of a checkpoint, also of another task, and also with more keypoints.
+"""Weights to begin a training run with: those of a checkpoint, also of another task, more keypoints or another image.
 
 Keypoints take the first landmarks of target and of tool, in an order of which every beginning is well spread (see
 ``losses.chosen``), so those that are kept find what they found before. Decoder and servo miss the others' channels.
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kovis_ros.method import checkpoint
 from kovis_ros.method.checkpoint import CheckpointError
-from kovis_ros.method.config import Task
+from kovis_ros.method.config import ModelConfig, Task
 from kovis_ros.method.networks import Network
 from kovis_ros.method.networks.servo import FEATURES
 
@@ -29,8 +29,7 @@ def weights(path: Path, task: Task, kind: type[Network]) -> dict[str, Tensor]:
     """
     found = checkpoint.load(path)
     had, wanted = found.task.model.keypoints, task.model.keypoints
-    alike = dataclasses.replace(found.task.model, keypoints=wanted) == task.model
-    if not alike or had < wanted or type(found.network) is not kind:
+    if not alike(found.task.model, task.model) or had < wanted or type(found.network) is not kind:
         raise CheckpointError(
             f"checkpoint {path} has networks of other sizes: give one of the same model settings, "
             "or with more keypoints"
@@ -40,6 +39,12 @@ def weights(path: Path, task: Task, kind: type[Network]) -> dict[str, Tensor]:
         state = pruned(state, had, wanted)
     own = ("depth_mean", "depth_deviation", *(() if same_servo(found.task, task) else ("servo.",)))
     return {name: value for name, value in state.items() if not name.startswith(own)}
+
+
+def alike(one: ModelConfig, other: ModelConfig) -> bool:
+    """Do the layers of two networks have the same sizes, but for keypoints? A larger image has larger maps."""
+    same = dataclasses.replace(one, keypoints=other.keypoints, image_size=other.image_size, map_size=other.map_size)
+    return same == other and one.image_size // one.map_size == other.image_size // other.map_size
 
 
 def same_servo(one: Task, other: Task) -> bool:
