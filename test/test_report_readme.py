@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 from pathlib import Path
 
 import pytest
-from stored_results import full, results
+from stored_results import WEIGHTS, full, results
 
-from kovis_ros.report import readme
+from kovis_ros.report import graph, readme
 from kovis_ros.report.results import ResultError, Results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +36,24 @@ def test_readme_keeps_everything_but_its_table(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="add them"):
         readme.write(results(tmp_path), path)
     assert path.read_text() == "no markers"
+
+
+def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_ones(tmp_path: Path) -> None:
+    full(tmp_path)
+    path = graph.path(results(tmp_path), "pick_mug")
+    found = {
+        "command": "kovis servo pick_mug --trials 20", "turns": True,
+        "trials": 20, "successes": 19, "aligned_rate": 0.9,
+        "position_error_m": {"median": 0.00112}, "rotation_error_rad": {"median": math.radians(0.34)},
+        "seconds": {"median": 3.31}, "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
+    }  # fmt: skip
+    path.write_text(json.dumps(found))
+    text = readme.block(results(tmp_path))
+    assert "| Pick-Mug | 19 of 20 | 90 % | 1.1 mm, 0.3 deg | 3.3 s |" in text
+    assert "| Insert-Shaft | not run | not run | not run | not run |" in text
+    assert "`kovis servo pick_mug --trials 20`" in text
+    path.write_text(json.dumps({**found, "turns": False, "weights_sha256": "other"}))
+    assert "| Pick-Mug | 19 of 20 † | 90 % † | 1.1 mm, n/a † | 3.3 s † |" in readme.block(results(tmp_path))
 
 
 def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Options of the graph are given as to its launch file, as NAME:=VALUE; `kovis ser
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import signal
 import time
@@ -205,13 +206,27 @@ def finish(args: argparse.Namespace, task: Task, out: Path, results: Sequence[Tr
     pictures.trajectories(results, task.axes, out / "trajectories.png")
     pictures.animation(results, out / "servo.gif")
     print(f"pictures: {out}/overlay.png, trajectories.png, servo.gif")
-    cli.save_json(args.json, summary)
+    if args.json:
+        cli.save_json(args.json, {"command": args.typed, **origin(args), **summary})
     return 0
+
+
+def origin(args: argparse.Namespace) -> dict[str, str]:
+    """Machine and weights of a run; on a graph that was there before, nobody knows the latter."""
+    from kovis_ros.method import checkpoint, processor
+
+    machine = {"processor": processor.described(os.cpu_count() or 1)}
+    if args.attach:
+        return machine
+    values = bringup.settle(launch_arguments(args))
+    path = checkpoint.find(values["checkpoint"] or load_task(values["task"]).name)
+    return {**machine, "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def summarise(task: Task, results: Sequence[TrialResult]) -> dict[str, Any]:
     """The figures of a run, and its trials one by one."""
     from kovis_ros.method.metrics import spread, wilson
+    from kovis_ros.method.motion import turns
 
     count = len(results)
     good = sum(success(task, result) for result in results)
@@ -224,6 +239,7 @@ def summarise(task: Task, results: Sequence[TrialResult]) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "task": task.name,
+        "turns": turns(task.axes),
         "trials": count,
         "successes": good,
         "success_rate": good / max(count, 1),

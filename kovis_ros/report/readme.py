@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from kovis_ros.report import category, paper, six_axes, speed, success, targets
+from kovis_ros.report import category, graph, paper, six_axes, speed, success, targets
 from kovis_ros.report.page import KEYPOINTS, TABLES_K, commands, stale
 from kovis_ros.report.results import ResultError, Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, markdown, marked, percent, save, select
@@ -41,6 +41,7 @@ def block(results: Results) -> str:
         markdown(servos(lines, tasks)),
         markdown(ends(lines, tasks)),
         markdown(targets.table(lines, tasks)),
+        markdown(graph.table(results, tasks)),
         markdown(success.table(lines, paper.ROWS, KEYPOINTS)),
         *map(markdown, category.tables(category.records(results))),
         *map(markdown, six_axes.tables(results, six_axes.records(results))),

@@ -94,6 +94,10 @@ class Results:
             parts += [f"training's {part}" for part in differing(training, self.present(servo, "training"))]
         return ", ".join(part.removesuffix("_sha256") for part in parts)
 
+    def other_weights(self, servo: Servo, data: Mapping[str, Any]) -> bool:
+        """Do a servo's weights differ from those that a result names."""
+        return bool(data.get("weights_sha256") != self._sha256(servo))
+
     def _sha256(self, servo: Servo) -> str:
         """Of a servo's weights; empty when there are none."""
         if servo.keypoints:
