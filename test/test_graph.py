@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -103,7 +104,10 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
     logs = "\n".join(f"{log}\n{log.read_text()}" for log in (tmp_path / "out").glob("logs/*"))
     assert answer.returncode == 0, answer.stdout + answer.stderr + logs
     result = json.loads((tmp_path / "r.json").read_text())
-    assert set(result) >= KEYS and result["trials"] == 2
+    assert set(result) >= KEYS and result["trials"] == 2 and result["command"].startswith("kovis servo pick_mug")
+    if program[0] == "-m":
+        weights = checkpoint.find("pick_mug").read_bytes()
+        assert result["weights_sha256"] == hashlib.sha256(weights).hexdigest()
     assert result["success_rate"] == 1.0, answer.stdout + logs
     assert result["position_error_m"]["median"] < 0.004
     assert answer.stdout.count("success") >= 2 and "95 % interval" in answer.stdout
