@@ -30,9 +30,9 @@ def commands(short: bool) -> list[Sequence[str]]:
     if not short:
         return [
             MAKE,
-            ("record", FILE, "--rollouts", "7000", "--out", BAG),
+            ("record", FILE, "--rollouts", "6000", "--out", BAG),
             ("check-data", BAG),
-            ("train", FILE, "--data", BAG),
+            ("train", FILE, "--data", BAG, "--epochs", "4", "--start", "insert_plug"),
             ("evaluate", FILE, "--checkpoint", CHECKPOINT, "--trials", "200", "--json", "usb.json"),
         ]
     return [
