@@ -156,7 +156,7 @@ class Grid:
         found = {name: read(self.places.results.path(cell.servo, name)) for name in wanted}
         pairs = [("training", training, self.identity(cell))]
         pairs += [(name, there, wanted[name]) for name, there in found.items() if there is not None]
-        changed = {name: differing(there, identity, whole=True) for name, there, identity in pairs}
+        changed = {name: differing(there.get("identity"), identity, whole=True) for name, there, identity in pairs}
         return [f"{name} (another {', '.join(what)})" for name, what in changed.items() if what]
 
     def train(self, cell: Cell) -> None:

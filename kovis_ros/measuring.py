@@ -115,6 +115,6 @@ def origin(command: str, precision: str) -> dict[str, Any]:
 def done(path: Path, identity: dict[str, Any]) -> bool:
     """Is the result there; StudyError when it is another one's."""
     found = read(path)
-    if found is not None and (other := differing(found, identity, whole=True)):
+    if found is not None and (other := differing(found.get("identity"), identity, whole=True)):
         raise StudyError(f"{path} is of another {', '.join(other)}: delete it, or give another --results")
     return found is not None

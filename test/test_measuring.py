@@ -97,7 +97,9 @@ def test_the_report_shows_it_and_what_of_it_is_not_the_shipped_servos(run: Run) 
     out = run.folder / "out"
     assert cli.main(["report", "--results", str(run.folder / "results"), "--out", str(out)]) == 0
     text = (out / "report.md").read_text()
-    names = "; ".join(f"pick_mug-shipped {name} (settings, task, weights)" for name in NAMES)
+    fewer = ("success", "curves")  # nothing but fewer trials, whose number stands beside each figure
+    parts = {name: "task, weights" if name in fewer else "settings, task, weights" for name in NAMES}
+    names = "; ".join(f"pick_mug-shipped {name} ({parts[name]})" for name in NAMES)
     assert f"† measured with what is another one now: {names}." in text
     row = next(line for line in text.splitlines() if line.startswith("| Pick-Mug | without |"))
     assert "of 2 † |" in row and ("of 1 † |" in row) == ("path" in NAMES)

@@ -36,7 +36,7 @@ def test_results_of_other_settings_task_or_scene_are_marked(tmp_path: Path) -> N
     """Whatever of an identity is another one now is named; a cell of the grid is what its training is of, too."""
     full(tmp_path)
     servo, cell = shipped("pick_mug"), Servo("pick_mug", 10, True)
-    now = {"settings": {"trials": 400, **CURVES}, "task_sha256": "mug", "scene_sha256": "cell"}
+    now: dict[str, Any] = {"settings": {"trials": 400, **CURVES}, "task_sha256": "mug", "scene_sha256": "cell"}
     recipe = {"task": {"epochs": 4}, "samples": 12_000}
 
     def present(servo: Servo, study: str) -> dict[str, Any]:
@@ -53,6 +53,8 @@ def test_results_of_other_settings_task_or_scene_are_marked(tmp_path: Path) -> N
     change(cell, "success", **now)
     change(cell, "training", **recipe)
     assert not today.stale(servo, "success") and not today.stale(cell, "success")
+    change(servo, "success", settings={**now["settings"], "trials": 2})
+    assert not today.stale(servo, "success")  # the number of trials stands beside each figure
     change(servo, "success", scene_sha256="0" * 64, settings={"trials": 2})
     change(servo, "path", task_sha256="another")
     change(cell, "training", samples=20)

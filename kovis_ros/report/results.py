@@ -89,9 +89,10 @@ class Results:
         if data is None:
             return ""
         weights = {"weights_sha256": self._sha256(servo)}
-        parts = differing(data, {**self.present(servo, study), **weights})
+        parts = differing(uncounted(data.get("identity")), uncounted({**self.present(servo, study), **weights}))
         if servo.keypoints and (training := self.read(servo, "training")):
-            parts += [f"training's {part}" for part in differing(training, self.present(servo, "training"))]
+            now = self.present(servo, "training")
+            parts += [f"training's {part}" for part in differing(training.get("identity"), now)]
         return ", ".join(part.removesuffix("_sha256") for part in parts)
 
     def other_weights(self, servo: Servo, data: Mapping[str, Any]) -> bool:
@@ -106,13 +107,21 @@ class Results:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def differing(data: Mapping[str, Any], now: Mapping[str, Any], whole: bool = False) -> list[str]:
-    """Names of what a stored result depends on and what has another value now.
+def differing(identity: Mapping[str, Any] | None, now: Mapping[str, Any], whole: bool = False) -> list[str]:
+    """Names of what a stored result depends on, its ``identity``, and what has another value now.
 
     ``whole``: what the result names and ``now`` does not counts, too.
     """
-    known = data.get("identity") or {}
+    known = identity or {}
     return [name for name in ({**now, **known} if whole else now) if known.get(name) != now.get(name)]
+
+
+def uncounted(identity: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An identity without the number of trials: it is shown with every figure, and fewer of the same are no others."""
+    known = dict(identity or {})
+    if "settings" in known:
+        known["settings"] = {name: value for name, value in known["settings"].items() if name != "trials"}
+    return known
 
 
 def read(path: Path) -> dict[str, Any] | None:
