@@ -53,7 +53,9 @@ def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_o
     assert "| Insert-Shaft | not run | not run | not run | not run |" in text
     assert "`kovis servo pick_mug --trials 20`" in text
     path.write_text(json.dumps({**found, "turns": False, "weights_sha256": "other"}))
-    assert "| Pick-Mug | 19 of 20 † | 90 % † | 1.1 mm, n/a † | 3.3 s † |" in readme.block(results(tmp_path))
+    text = readme.block(results(tmp_path))
+    assert "| Pick-Mug | 19 of 20 † | 90 % † | 1.1 mm, n/a † | 3.3 s † |" in text
+    assert "pick_mug-shipped graph (weights)" in text
 
 
 def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:

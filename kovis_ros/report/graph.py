@@ -26,7 +26,7 @@ def row(results: Results, task: str) -> list[str]:
     found = read(path(results, task))
     if found is None:
         return [paper.title(task), *[MISSING] * 4]
-    stale = {"stale": results.other_weights(shipped(task), found)}
+    stale = {"stale": other_weights(results, task)}
     error = f"{1e3 * found['position_error_m']['median']:.1f} mm, {turn(found)}"
     cells = [
         f"{found['successes']} of {found['trials']}", percent(found["aligned_rate"]), error,
@@ -40,6 +40,12 @@ def turn(found: dict[str, Any]) -> str:
     if not found["turns"]:
         return DOES_NOT_APPLY
     return f"{math.degrees(found['rotation_error_rad']['median']):.1f} deg"
+
+
+def other_weights(results: Results, task: str) -> bool:
+    """Were the trials run with weights that are no longer the shipped ones; no where there are none."""
+    found = read(path(results, task))
+    return found is not None and results.other_weights(shipped(task), found)
 
 
 def commands(results: Results, tasks: Sequence[str]) -> list[str]:

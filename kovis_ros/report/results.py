@@ -97,7 +97,7 @@ class Results:
 
     def other_weights(self, servo: Servo, data: Mapping[str, Any]) -> bool:
         """Do a servo's weights differ from those that a result names."""
-        return bool(data.get("weights_sha256") != self._sha256(servo))
+        return bool(differing(data, {"weights_sha256": self._sha256(servo)}))
 
     def _sha256(self, servo: Servo) -> str:
         """Of a servo's weights; empty when there are none."""
