@@ -14,15 +14,12 @@ import small
 import synthetic
 import torch
 
-from kovis_ros.method import checkpoint, pictures, schedule, train, training_run, warm_start
+from kovis_ros.method import checkpoint, pictures, train, training_run
 from kovis_ros.method.checkpoint import CheckpointError
 from kovis_ros.method.config import LossConfig
 from kovis_ros.method.dataset import Cache, build_cache
-from kovis_ros.method.keypoints import gaussian_maps
-from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.train import TrainError
-from kovis_ros.method.warm_start import kept, pruned
 
 KILLED = """
 import os, sys
@@ -242,50 +239,3 @@ def test_a_run_can_start_from_a_checkpoint(cache: Cache, finished: Path, tmp_pat
     other = dataclasses.replace(frozen, model=dataclasses.replace(frozen.model, keypoints=5))
     with pytest.raises(CheckpointError, match="networks of other sizes: give one"):
         run(cache, tmp_path / "other", task=other, start=start)
-
-
-def test_a_run_can_start_from_a_checkpoint_with_more_keypoints(finished: Path, tmp_path: Path) -> None:
-    """Those that are kept, the first of the target's and of the tool's, are found where they were."""
-    start = finished / "last.safetensors"
-    more = checkpoint.load(start).network.eval()
-    task = small.task()
-    task = dataclasses.replace(task, model=dataclasses.replace(task.model, keypoints=3))
-    fewer = Network(task)
-    state = pruned(more.state_dict(), 4, 3)
-    fewer.load_state_dict(state)
-    images = torch.randn(2, 2, 64, 64)
-    assert torch.allclose(fewer.eval().find(images), more.find(images)[:, :, [0, 1, 2]], atol=1e-5)
-    assert kept(16, 10) == [0, 1, 2, 3, 4, 8, 9, 10, 11, 12] and kept(4, 3) == [0, 1, 2]
-    points = more.find(images)
-    points[:, :, 3] = 0.0
-    maps = gaussian_maps(points.flatten(0, 1), more.map_size, 2.5)  # a keypoint without confidence has an empty map
-    for theirs, ours in zip(more.decoder(maps), fewer.decoder(maps[:, :3]), strict=True):
-        assert torch.allclose(theirs, ours, atol=1e-5)
-
-
-def test_a_run_can_start_from_a_checkpoint_of_images_of_another_size(finished: Path) -> None:
-    start = finished / "last.safetensors"
-    task = small.task()
-    larger = dataclasses.replace(task, model=dataclasses.replace(task.model, image_size=96, map_size=48))
-    taken = warm_start.weights(start, larger, Network)
-    assert not Network(larger).load_state_dict(taken, strict=False).unexpected_keys
-    assert torch.equal(
-        taken["encoder.stem.0.weight"], checkpoint.load(start).network.state_dict()["encoder.stem.0.weight"]
-    )
-    finer = dataclasses.replace(task, model=dataclasses.replace(task.model, image_size=128))
-    with pytest.raises(CheckpointError, match="networks of other sizes"):
-        warm_start.weights(start, finer, Network)
-
-
-def test_schedules() -> None:
-    assert schedule.learning_rate(0.05, 1e-3) == pytest.approx(1e-3)
-    assert schedule.learning_rate(1.0, 1e-3) == pytest.approx(1e-5)
-    assert [schedule.rho(p, 1.0, 2.5) for p in (0.0, 0.25, 0.5, 1.0)] == [1.0, 1.75, 2.5, 2.5]
-
-
-def test_average_follows() -> None:
-    ours, theirs = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
-    ours.weight.data.fill_(0.0)
-    theirs.weight.data.fill_(1.0)
-    schedule.follow(ours, theirs, 0, 0.998)  # decay min(0.998, 1/10) = 0.1
-    assert float(ours.weight.detach()) == pytest.approx(0.9)

@@ -25,7 +25,7 @@ def weights(path: Path, task: Task, kind: type[Network]) -> dict[str, Tensor]:
     """What a network ``kind`` of a task takes over from a checkpoint: all but figures of the data it was trained on.
 
     Of another task, or other axes, the servo is left out: its axes and landmarks mean something else there.
-    CheckpointError when its networks have other sizes, but for more keypoints.
+    CheckpointError when its networks have other sizes, but for more keypoints and another image (see ``alike``).
     """
     found = checkpoint.load(path)
     had, wanted = found.task.model.keypoints, task.model.keypoints
