@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kovis_ros import trial_summary
 from kovis_ros.bringup import graph
 from kovis_ros.cli import main as cli
 from kovis_ros.cli import servo
@@ -74,6 +75,6 @@ def test_only_what_it_takes_is_listed(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_no_error_of_rotation_where_none_is_commanded() -> None:
-    assert servo.angle(load_task("insert_shaft"), 0.0) == ""
-    assert servo.angle(load_task("insert_plug"), 0.02) == "  1.1 deg"
-    assert servo.angle(load_task("insert_plug"), 0.02, 0) == " 1.1 deg"
+    assert trial_summary.angle(load_task("insert_shaft"), 0.0) == ""
+    assert trial_summary.angle(load_task("insert_plug"), 0.02) == "  1.1 deg"
+    assert trial_summary.angle(load_task("insert_plug"), 0.02, 0) == " 1.1 deg"

@@ -12,13 +12,12 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from kovis_ros import bringup, cli
 from kovis_ros.bringup.supervisor import Supervisor
 from kovis_ros.method.config import ConfigError, Task, load_task, share
+from kovis_ros.trial_summary import line, summarise, told
 
 if TYPE_CHECKING:
     from kovis_ros.nodes.trials import TrialResult
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     if args.attach:
-        return finish(args, task, out, trials(args, task, values, out, lambda: None))
+        return finish(args, task, values, out, trials(args, task, values, out, lambda: None))
     with Supervisor(bringup.graph(given), out / "logs") as supervisor:
         begun = time.monotonic()
         supervisor.wait_ready(READY_S)
@@ -76,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"waiting for goals of the action /{values['namespace']}/servo: Ctrl-C ends", flush=True)
             return watch(supervisor)
         results = trials(args, task, values, out, supervisor.check)
-    return finish(args, task, out, results)
+    return finish(args, task, values, out, results)
 
 
 def launch_arguments(args: argparse.Namespace) -> dict[str, str]:
@@ -162,92 +161,30 @@ def trials(
     return results
 
 
-def aligned(task: Task, result: TrialResult) -> bool:
-    """Within the task's tolerances on the commanded axes."""
-    close = result.final_m <= task.success.position_m
-    return close and result.final_rad <= float(np.radians(task.success.rotation_deg))
-
-
-def success(task: Task, result: TrialResult) -> bool:
-    """Converged, and the completion motion did its work where the task has one."""
-    return result.converged and (result.completed if task.completion else aligned(task, result))
-
-
-def line(number: int, task: Task, result: TrialResult) -> str:
-    """One trial in words."""
-    start = f"{result.start_m * 1e3:4.1f} mm{angle(task, result.start_rad)}"
-    final = f"{result.final_m * 1e3:4.1f} mm{angle(task, result.final_rad)}"
-    verdict = "success" if success(task, result) else f"FAILED {result.message or 'not completed'}"
-    return f"trial {number:3d}  seed {result.seed}  start {start}  final {final}  {result.seconds:4.1f} s  {verdict}"
-
-
-def angle(task: Task, value_rad: float, width: int = 4) -> str:
-    """An error of rotation in degrees, after one of position; nothing where none is commanded."""
-    from kovis_ros.method.motion import turns
-
-    return f" {np.degrees(value_rad):{width}.1f} deg" if turns(task.axes) else ""
-
-
-def finish(args: argparse.Namespace, task: Task, out: Path, results: Sequence[TrialResult]) -> int:
+def finish(
+    args: argparse.Namespace, task: Task, values: dict[str, str], out: Path, results: Sequence[TrialResult]
+) -> int:
     """Summary, pictures and JSON; 0 also when trials failed, since they were run and reported."""
     from kovis_ros import pictures
 
     summary = summarise(task, results)
-    low, high = summary["wilson95"]
-    position, turn = summary["position_error_m"], summary["rotation_error_rad"]
-    print(
-        f"{task.name}: {summary['successes']} of {len(results)} succeeded ({100 * summary['success_rate']:.0f} %, "
-        f"95 % interval {100 * low:.0f}-{100 * high:.0f} %), aligned {100 * summary['aligned_rate']:.0f} %, falsely "
-        f"converged {100 * summary['false_converged_rate']:.0f} %, median error {position['median'] * 1e3:.1f} mm"
-        f"{angle(task, turn['median'], 0)}, median time {summary['seconds']['median']:.1f} s"
-    )
+    print(told(task, summary))
     out.mkdir(parents=True, exist_ok=True)
     pictures.strip(results, out / "overlay.png")
     pictures.trajectories(results, task.axes, out / "trajectories.png")
     pictures.animation(results, out / "servo.gif")
     print(f"pictures: {out}/overlay.png, trajectories.png, servo.gif")
     if args.json:
-        cli.save_json(args.json, {"command": args.typed, **origin(args), **summary})
+        cli.save_json(args.json, {"command": args.typed, **origin(args, task, values), **summary})
     return 0
 
 
-def origin(args: argparse.Namespace) -> dict[str, str]:
+def origin(args: argparse.Namespace, task: Task, values: dict[str, str]) -> dict[str, str]:
     """Machine and weights of a run; on a graph that was there before, nobody knows the latter."""
     from kovis_ros.method import checkpoint, processor
 
     machine = {"processor": processor.described(os.cpu_count() or 1)}
     if args.attach:
         return machine
-    values = bringup.settle(launch_arguments(args))
-    path = checkpoint.find(values["checkpoint"] or load_task(values["task"]).name)
+    path = checkpoint.find(values["checkpoint"] or task.name)
     return {**machine, "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def summarise(task: Task, results: Sequence[TrialResult]) -> dict[str, Any]:
-    """The figures of a run, and its trials one by one."""
-    from kovis_ros.method.metrics import spread, wilson
-    from kovis_ros.method.motion import turns
-
-    count = len(results)
-    good = sum(success(task, result) for result in results)
-    false = sum(result.converged and not aligned(task, result) for result in results)
-    rows = [
-        {"seed": r.seed, "start_m": r.start_m, "start_rad": r.start_rad, "final_m": r.final_m, "final_rad": r.final_rad,
-         "tilt_rad": r.tilt_rad, "seconds": r.seconds, "converged": r.converged, "completed": r.completed,
-         "success": success(task, r), "message": r.message, "images": r.images}
-        for r in results
-    ]  # fmt: skip
-    return {
-        "task": task.name,
-        "turns": turns(task.axes),
-        "trials": count,
-        "successes": good,
-        "success_rate": good / max(count, 1),
-        "aligned_rate": sum(r.converged and aligned(task, r) for r in results) / max(count, 1),
-        "false_converged_rate": false / max(count, 1),
-        "wilson95": list(wilson(good, count)),
-        "position_error_m": spread([r.final_m for r in results]),
-        "rotation_error_rad": spread([r.final_rad for r in results]),
-        "seconds": spread([r.seconds for r in results]),
-        "rows": rows,
-    }
