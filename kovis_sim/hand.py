@@ -52,6 +52,11 @@ def shifted(held: HeldConfig, rng: np.random.Generator, offset_m: float) -> Arra
     return geometry.exp(np.concatenate([shift, turn])) @ nominal(held)
 
 
+def target_T_goal(task: Task) -> Array:
+    """Where what is held, or the tcp, stands at the goal of the nominal target, (4, 4)."""
+    return geometry.pose_rpy(task.goal.position_m, np.radians(task.goal.rpy_deg))
+
+
 def tcp_goal(task: Task, world_T_held_goal: Array, tcp_T_held: Array) -> Array:
     """Where the tcp stands when the held object is at its goal, as far as the commanded axes can bring it."""
     if not task.held.mesh:

@@ -16,7 +16,7 @@ from kovis_ros import __version__, bags
 from kovis_ros.method import disk, geometry, motion
 from kovis_ros.method.config import Task, from_dict, to_dict
 from kovis_ros.method.parsing import ConfigWarning
-from kovis_sim import mesh_check
+from kovis_sim import goal_check, mesh_check
 from kovis_sim import workers as processes
 from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.scene import Scene
@@ -82,7 +82,7 @@ def record(
 
     The same messages for the same seed, whatever the number of workers (0: one a core). ``progress`` hears the
     roll-outs done and the whole number. BagError for a foreign folder, a bag that holds more roll-outs, or a disk too
-    small for what is missing, ConfigError or SceneError for a task that cannot be: all before anything is written.
+    small for what is missing, ConfigError for a task that cannot be: all before anything is written.
     """
     out = Path(out)
     mesh_check.check(task)
@@ -95,9 +95,8 @@ def record(
     done = rollouts - sum(map(len, missing.values()))
     check_disk(out, (rollouts - done) * task.rollout.steps)
     if missing:  # a task that cannot be is told before anything is written
-        scene = Scene(task)
-        scene.check_family()
-        scene.close()
+        Scene(task).close()
+        goal_check.check_family(task)
     bags.begin(out, recording)
     if progress:
         progress(done, rollouts)

@@ -5,8 +5,6 @@ Convention: world = base of the arm; the table's top is z = 0. The tcp is tool0 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import product
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -62,7 +60,9 @@ class Scene:
         renderer: Renderer | None = None,
         shapes: Split | None = None,
     ) -> None:
-        """``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs.
+        """ConfigError for meshes or a goal that cannot be.
+
+        ``sensor``: images as an infrared camera delivers them; without it as rendered, for roll-outs.
 
         ``split``: of looks, and of the members of a family unless ``shapes`` says another one.
         ``renderer``: draws the images in place of the trained one; truth stays the latter's.
@@ -72,11 +72,11 @@ class Scene:
         self._senses = sensor
         mesh_check.check(task)
         self.cell = Cell(task)
+        goal_check.check(task, self.cell)  # before landmarks are chosen: a goal out of reach is out of sight, too
         self._stage = Stage(task, split)
         self._tcp = geometry.pose((0.0, 0.0, task.tcp_offset_m))
-        self.target_T_goal = self._nominal_goal()
+        self.target_T_goal = hand.target_T_goal(task)
         self.opening_m = task.held.grip_m
-        self._check_goal()
         target_T_tool0 = self.target_T_goal @ geometry.inverse(self._tcp @ hand.nominal(task.held))
         nominal = camera.nominal(task.camera)
         at_goal = GoalView(self._stage, nominal, self.opening_m, target_T_tool0, self.target_T_goal)
@@ -135,41 +135,8 @@ class Scene:
         self.cell.take(member.pieces)
         self._stage.take(member.mesh, member.pieces)
         self.member = member
-        self.target_T_goal = geometry.pose(member.goal_shift_m) @ self._nominal_goal()
+        self.target_T_goal = geometry.pose(member.goal_shift_m) @ hand.target_T_goal(self.task)
         self.landmarks = self.landmarks._replace(target=self._family.landmarks(member))
-
-    def _nominal_goal(self) -> Array:
-        """``target_T_goal`` (4, 4) of the nominal member."""
-        return geometry.pose_rpy(self.task.goal.position_m, np.radians(self.task.goal.rpy_deg))
-
-    def _check_goal(self) -> None:
-        """SceneError unless the goal is in reach and free with target and held object at any corner of their ranges.
-
-        Judged of the nominal target, before landmarks are chosen: a goal out of reach is out of sight, too.
-        """
-        (x0, x1), (y0, y1) = self.task.target.position_range_m
-        for x, y, yaw in product((x0, x1), (y0, y1), np.radians(self.task.target.yaw_range_deg)):
-            where = f"task {self.task.name}: goal with the target at ({x:.2f}, {y:.2f}) m, {np.degrees(yaw):.0f} deg"
-            try:
-                self._put_at_goal(x, y, float(yaw), hand.nominal(self.task.held))
-            except kinematics.Unreachable as error:
-                raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
-            if self.touching(self.q):
-                raise SceneError(f"{where} is in collision: raise goal.position_m or check the collision pieces")
-        self._check_ways(goal_check.in_hand(self.task))
-
-    def check_family(self) -> None:
-        """SceneError unless the goal is free for every member of a family: before long work, their meshes are made."""
-        self._check_ways(goal_check.members(self.task))
-
-    def _check_ways(self, ways: Iterable[goal_check.Way]) -> None:
-        try:
-            way = goal_check.touching(self.task, self._nominal_goal(), ways)
-        except kinematics.Unreachable as error:
-            where = f"task {self.task.name}: goal with the target in the middle of its range"
-            raise SceneError(f"{where} is out of reach ({error}): check goal and target ranges") from error
-        if way:
-            raise SceneError(f"task {self.task.name}: goal {way.words} is in collision: {way.remedy}")
 
     def new_camera(self, scale: float = 1.0) -> None:
         """Another camera, its mount wrong by up to ``scale`` times the task's range."""

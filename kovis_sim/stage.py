@@ -151,9 +151,11 @@ class Stage:
         poses = {name: self._poses[name] for name in names if name in self._poses}
         for name in names:
             self._put(name, geometry.pose((0.0, 0.0, -1.0)))
-        yield
-        for name, pose in poses.items():
-            self._put(name, pose)
+        try:
+            yield
+        finally:
+            for name, pose in poses.items():
+                self._put(name, pose)
 
     def shape(self, name: str, eye: Array, K: Array, size: int) -> Picture:
         """One body with nothing before it, in plain light, as an eye sees it."""

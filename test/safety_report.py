@@ -49,8 +49,8 @@ slider at 0; nothing moves again without a new goal.
   robot's own safety system (emergency stop, protective stop, limits set on the pendant) must be set up as if this
   software did not exist.
 - **A wrong but lively view.** Images that are fresh, sharp and of another scene, an old recording played with new
-  stamps, or keypoints that sit confidently on the wrong thing move the arm at up to the task's top speed, inside the
-  workspace box (0.12 m about the start).
+  stamps, or keypoints that sit confidently on the wrong thing, in both eyes in the same row, move the arm at up to the
+  task's top speed, inside the workspace box (0.12 m about the start).
 - **Things in the way.** Nothing looks for obstacles. The arm stops at the force limit of the completion motion and at
   the controller's own limits; during alignment only at the latter.
 - **A wrong TCP, payload or mounting on the pendant** beyond what the node compares at its start.

@@ -55,7 +55,7 @@ def test_settings_are_frozen() -> None:
         ({"target": {"mass_kg": 0.0}}, "target.mass_kg is 0.0: give more than 0"),
         ({"target": {"family": "cups"}}, "target.family is 'cups': choose from mugs"),
         ({"rollout": {"steps": 0}}, "rollout.steps is 0: give more than 0"),
-        ({"servo": {"confidence_halt": 0.5}}, "servo.confidence_halt 0.5 must not be above"),
+        ({"servo": {"confidence_halt": 0.6}}, "servo.confidence_halt 0.6 must not be above"),
         ({"training": {"adversarial": {"iterations": [3, 1]}}}, "iterations is .*: the lower limit comes first"),
         ({"target": {"yaw_range_deg": [60.0, -60.0]}}, "yaw_range_deg .* the lower limit comes first"),
         ({"completion": [{"speed": 1.0}]}, r"completion\[0\]: key 'speed' is unknown"),

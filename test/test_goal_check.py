@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
 from kovis_ros.method import geometry  # noqa: E402
-from kovis_ros.method.config import load_task, task_names  # noqa: E402
+from kovis_ros.method.config import ConfigError, load_task, task_names  # noqa: E402
 from kovis_sim import hand, rollouts  # noqa: E402
-from kovis_sim.scene import Scene, SceneError  # noqa: E402
+from kovis_sim.scene import Scene  # noqa: E402
 
 
 def goal(task, x, y, z):
@@ -38,7 +38,7 @@ def test_a_goal_that_touches_at_an_extreme_in_the_hand():
     Scene(upright).close()
     leaning = dataclasses.replace(task, held=dataclasses.replace(task.held, rotation_range_deg=(12.0, 0.0, 0.0)))
     message = r"goal with the object off in the hand by \[.*\] mm and \[-12, 0, 0\] deg is in collision: raise goal"
-    with pytest.raises(SceneError, match=message):
+    with pytest.raises(ConfigError, match=message):
         Scene(leaning)
 
 
@@ -47,7 +47,7 @@ def test_a_goal_that_touches_with_a_member_is_told_before_the_recording(tmp_path
     task = goal(load_task("pick_mugs"), 0.055, 0.0, 0.030)
     Scene(task).close()
     with pytest.raises(
-        SceneError, match="pick_mugs: goal with the mug of .* mm and radius .* mm is in collision: raise"
+        ConfigError, match="pick_mugs: goal with the mug of .* mm and radius .* mm is in collision: raise"
     ):
         rollouts.record(task, 1, 0, tmp_path / "bag", workers=1)
     assert not (tmp_path / "bag").exists()

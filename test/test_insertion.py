@@ -11,11 +11,11 @@ pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 from oracle import Oracle  # noqa: E402
 
 from kovis_ros.method import geometry, kinematics, motion  # noqa: E402
-from kovis_ros.method.config import load_task  # noqa: E402
+from kovis_ros.method.config import ConfigError, load_task  # noqa: E402
 from kovis_sim import completion, hand, rollouts  # noqa: E402
 from kovis_sim.cell import pieces  # noqa: E402
 from kovis_sim.evaluate import run_trial  # noqa: E402
-from kovis_sim.scene import Scene, SceneError  # noqa: E402
+from kovis_sim.scene import Scene  # noqa: E402
 from kovis_sim.shared_state import ArmState  # noqa: E402
 from kovis_sim.trial import Trial  # noqa: E402
 from kovis_sim.world import World  # noqa: E402
@@ -197,8 +197,8 @@ def test_a_goal_that_cannot_be_is_found_before_the_work():
         goal = dataclasses.replace(task.goal, position_m=(0.0, 0.0, z))
         return dataclasses.replace(task, goal=goal, target=dataclasses.replace(task.target, **target))
 
-    with pytest.raises(SceneError, match="insert_shaft: goal with the target at .* is in collision: raise goal"):
+    with pytest.raises(ConfigError, match="insert_shaft: goal with the target at .* is in collision: raise goal"):
         Scene(at(-0.01))
-    with pytest.raises(SceneError, match="is out of reach .*: check goal and target ranges"):
+    with pytest.raises(ConfigError, match="is out of reach .*: check goal and target ranges"):
         Scene(at(0.03, position_range_m=((0.5, 2.0), (0.0, 0.0))))
     assert issubclass(kinematics.Unreachable, ValueError)

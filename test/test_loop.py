@@ -170,8 +170,8 @@ def test_the_noise_of_dim_images_does_not_hide_that_the_arm_stands_at_the_goal(s
 
 
 def test_low_confidence_slows_then_halts():
-    # half way between halt 0.15 and low 0.30 is half speed
-    slow, _ = cruise(ServoLoop(CONFIG, AXES), motion=towards(confidence=0.225))
+    # half way between halt 0.15 and low 0.50 is half speed
+    slow, _ = cruise(ServoLoop(CONFIG, AXES), motion=towards(confidence=0.325))
     assert slow[0] == pytest.approx(0.010)
     loop = ServoLoop(CONFIG, AXES)
     _, last = cruise(loop)

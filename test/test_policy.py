@@ -82,6 +82,25 @@ def test_motion_follows_from_the_numbers_of_the_message(policy: ServoPolicy) -> 
     assert 0.0 <= first.speed <= 1.0 and 0.0 <= first.confidence <= 1.0
 
 
+def test_confidence_falls_where_the_eyes_see_another_row(policy: ServoPolicy) -> None:
+    """A landmark is in one row of a rectified pair: a pixel of 128 apart leaves 1 / e of a keypoint's confidence."""
+    found = policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K)
+    left, right = found.left.copy(), found.right.copy()
+    left[:, 2] = right[:, 2] = float(policy.network.usual_confidence)
+    right[:, 1] = left[:, 1]
+
+    def confidence(apart_px: float, count: int) -> float:
+        moved = right.copy()
+        moved[:count, 1] += apart_px * found.crop.side / 128
+        return policy.motion(found._replace(left=left, right=moved)).confidence
+
+    assert confidence(0.0, 4) == pytest.approx(1.0, abs=1e-4)
+    assert confidence(1.0, 4) == pytest.approx(np.exp(-1.0), abs=1e-3)
+    assert confidence(-1.0, 4) == pytest.approx(np.exp(-1.0), abs=1e-3)
+    assert confidence(5.0, 1) == pytest.approx(0.75, abs=1e-3)  # one of four is lost
+    assert confidence(5.0, 4) < policy.task.servo.confidence_halt
+
+
 def test_motion_is_that_of_the_network_in_training(network: Network, policy: ServoPolicy) -> None:
     from kovis_ros.method.augment import Raw, plain
 

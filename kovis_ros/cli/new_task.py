@@ -92,17 +92,14 @@ def check(args: argparse.Namespace) -> None:
 def build(args: argparse.Namespace, folder: Path) -> tuple[Task, Outcome]:
     """Meshes, settings and pictures in a new folder; the task, and what its completion does from the goal."""
     from kovis_sim import completion, new_task, preview
-    from kovis_sim.scene import Scene, SceneError
+    from kovis_sim.scene import Scene
 
     wish = new_task.Wish(args.axes, args.symmetry, args.goal, args.depth, args.settings)
     new_task.check(args.name, wish)
     found = objects(args)
     new_task.write_meshes(folder / "meshes", found)
     task = settings(args.name, found, wish, folder / f"{args.name}.yaml")
-    try:
-        scene = Scene(task)
-    except SceneError as error:  # a goal that cannot be is a setting that cannot be
-        raise ConfigError(str(error)) from error
+    scene = Scene(task)
     preview.write(scene, folder / "preview")
     preview.stand(scene, preview.CORNER_PX)
     outcome = completion.run(scene)

@@ -202,7 +202,7 @@ class LoopConfig:
     converged_speed: float = 0.08
     released_speed: float = 0.16  # hysteresis: above it the count starts again
     converged_images: int = 8
-    confidence_low: float = 0.30  # below it the arm slows
+    confidence_low: float = 0.50  # below it the arm slows
     confidence_halt: float = 0.15  # below it the arm halts
     image_timeout_s: float = 0.25
     workspace_m: float = 0.12  # half side of the box around the start pose
