@@ -148,7 +148,8 @@ class Scene:
         if self._renderer:
             self._renderer.dress(self.rng.spawn(1)[0])  # the trial is the same as without it
         if self._senses:
-            self._sensor = InfraredSensor(self.task.sensor, int(self.rng.integers(2**31)))
+            size, seed = self.task.camera.size_px, int(self.rng.integers(2**31))
+            self._sensor = InfraredSensor(self.task.sensor, size, seed)
 
     def dress(self, look: Look, rng: np.random.Generator) -> None:
         """Look as given; ``rng`` strews the distractors: the same one leaves them where they are."""

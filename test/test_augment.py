@@ -37,7 +37,7 @@ def test_with_everything_off_it_is_the_path_of_the_robot(raw: Raw, size: int) ->
 
 
 def test_the_sensor_is_part_of_it(raw: Raw) -> None:
-    noisy = dataclasses.replace(IDEAL, noise=(20.0, 20.0))
+    noisy = dataclasses.replace(IDEAL, noise=(40.0, 40.0))  # of 128 pixels: 20 levels of 64
     imagers = (IDEAL, noisy)
     clean, seen = (Augmenter(OFF, imager, 64, pool=2)(raw, torch.Generator().manual_seed(0))[0] for imager in imagers)
     # 20 levels, of about 37 (deviation of the averaged noise of the images), which normalising then counts in

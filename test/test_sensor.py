@@ -41,6 +41,19 @@ def test_noise_has_its_deviation() -> None:
     assert deviation.mean().item() == pytest.approx(np.sqrt(2.0**2 + 1.0 / 12.0), rel=0.02)  # and rounding's
 
 
+def test_a_larger_image_is_of_the_same_sensor() -> None:
+    """Averaged to 128 px, an image of 256 has the noise and the blur that are stated for 128."""
+    stated = dataclasses.replace(IDEAL, noise=(2.0, 2.0), defocus_px=0.4)
+    assert sensor.at(stated, 128) == stated
+    large = sensor.at(stated, 256)
+    rng = torch.Generator().manual_seed(0)
+    flat = torch.full((16, 2, 256, 256), 40.0)
+    noisy = sensor.expose(flat, sensor.draw(large, len(flat), rng), rng)
+    averaged = torch.nn.functional.avg_pool2d(noisy, 2)
+    assert averaged.std((-2, -1)).mean().item() == pytest.approx(2.0, rel=0.03)
+    assert large.defocus_px == pytest.approx(0.8) and large.motion_px == 0.0  # 0.8 px of 256 are 0.4 of 128
+
+
 def test_light_falls_off_to_the_corner() -> None:
     fall = sensor.falloff(128, torch.tensor(0.55))
     assert fall[64, 64].item() == pytest.approx(1.0, abs=1e-3)

@@ -38,7 +38,7 @@ class Augmenter:
         self, config: AugmentConfig, imager: SensorConfig, image_size: int, seed: int = 0,
         device: str | torch.device = "cpu", pool: int = 384,
     ) -> None:  # fmt: skip
-        self.config, self.imager, self.size = config, imager, image_size
+        self.config, self.imager, self.size = config, sensor.at(imager, image_size), image_size
         drawn = textures.pool(np.random.default_rng(seed), pool, 192)
         self.pool = torch.from_numpy(drawn).to(device)
 

@@ -67,7 +67,7 @@ class CameraConfig:
 
 @dataclass(frozen=True)
 class SensorConfig:
-    """An infrared imager of a D435, projector off, at the network's size; see ``method.sensor``."""
+    """An infrared imager of a D435, projector off, averaged to 128 px; ``method.sensor.at`` has it at other sizes."""
 
     grey: float = 96.0  # mean that automatic exposure settles at; assumed, a dark scene ends near it too
     exposure_error: float = 0.30  # of the mean: the region that exposure looks at is not the crop; assumed

@@ -7,6 +7,7 @@ images that were already averaged to the network's size, the projector is off. W
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from kovis_ros.method.config import SensorConfig
 Image = NDArray[np.uint8]
 # tangent of the angle to the corner of 59 deg across, a D435's 848x480 cropped: sqrt(2) tan(29.5 deg)
 CORNER_TAN = 0.80
+STATED_PX = 128  # size of the image that the numbers of ``config.SensorConfig`` are of
 
 
 class Exposure(NamedTuple):
@@ -29,6 +31,21 @@ class Exposure(NamedTuple):
     smear_x: Tensor  # weight of both neighbours in a row, 0..1/3
     smear_y: Tensor  # and in a column
     noise: Tensor  # standard deviation in grey levels
+
+
+def at(config: SensorConfig, size: int) -> SensorConfig:
+    """The same sensor, its pixels averaged to images of another size: lengths in pixels and noise grow with it.
+
+    A pixel of an image twice as wide is the mean of a quarter of the raw ones, so its noise is twice as high.
+    """
+    scale = size / STATED_PX
+    low, high = config.noise
+    return dataclasses.replace(
+        config,
+        motion_px=scale * config.motion_px,
+        defocus_px=scale * config.defocus_px,
+        noise=(scale * low, scale * high),
+    )
 
 
 def draw(config: SensorConfig, count: int, rng: Generator, device: torch.device | str = "cpu") -> Exposure:
@@ -84,9 +101,10 @@ def neighbours(image: Tensor, axis: int) -> Tensor:
 class InfraredSensor:
     """One camera: the same exposure for all its images, new noise in each."""
 
-    def __init__(self, config: SensorConfig, seed: int) -> None:
+    def __init__(self, config: SensorConfig, size: int, seed: int) -> None:
+        """``size``: S of its images."""
         self.rng = torch.Generator().manual_seed(seed)
-        self.exposure = draw(config, 1, self.rng)
+        self.exposure = draw(at(config, size), 1, self.rng)
 
     def __call__(self, left: Image, right: Image) -> tuple[Image, Image]:
         """Stereo pair (S, S) uint8 as rendered to the pair as delivered."""
