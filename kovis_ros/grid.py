@@ -44,12 +44,14 @@ def cells(settings: Settings) -> list[Cell]:
 
 
 def cell(task: Task, keypoints: int, adex: bool, config: GridConfig) -> Cell:
-    """One cell: the task's networks with another number of keypoints, the short recipe."""
+    """One cell: the task's networks with another number of keypoints, images of one size, the short recipe."""
     attack = dataclasses.replace(task.training.adversarial, probability=config.adex if adex else 0.0)
     training = dataclasses.replace(task.training, epochs=config.epochs, score_trials=0, adversarial=attack)
-    model = dataclasses.replace(task.model, keypoints=keypoints)
+    cells_a_side = config.image_px * task.model.map_size // task.model.image_size
+    sizes = {"keypoints": keypoints, "image_size": config.image_px, "map_size": cells_a_side}
+    model, camera = dataclasses.replace(task.model, **sizes), dataclasses.replace(task.camera, size_px=config.image_px)
     tables = ("keypoints", "anchoring") if keypoints == config.tables else ()
-    variant = dataclasses.replace(task, model=model, training=training)
+    variant = dataclasses.replace(task, camera=camera, model=model, training=training)
     return Cell(Servo(task.name, keypoints, adex), variant, ("success", *tables))
 
 
@@ -58,7 +60,7 @@ def recipe(task: Task, config: GridConfig) -> str:
     training = task.training
     last = ", then the servo alone" if training.finish_samples else ""
     batches = f"in batches of {training.batch}{last}; chosen by the validation split"
-    return f"{config.samples} samples x {training.epochs} epochs {batches}"
+    return f"{config.samples} samples of {config.image_px} px x {training.epochs} epochs {batches}"
 
 
 class Grid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -12,9 +13,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from kovis_ros import grid
 from kovis_ros.cli import main as cli
+from kovis_ros.method.config import load_task
 from kovis_ros.report import success
 from kovis_ros.report.results import Results
+from kovis_sim.studies.settings import GridConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = """
@@ -26,7 +30,7 @@ model: {growth: 8, layers: [1, 2], decoder_layers: [1, 1], servo_hidden: [32]}
 training: {batch: 4, finish_samples: 0, validation_share: 0.2}
 servo: {timeout_s: 0.3}
 """
-SETTINGS = "grid: {{tasks: [{task}], keypoints: [4], samples: 20, epochs: 3}}\nsuccess: {{trials: 1}}\n"
+SETTINGS = "grid: {{tasks: [{task}], keypoints: [4], samples: 20, epochs: 3, image_px: 64}}\nsuccess: {{trials: 1}}\n"
 KILLED = """
 import os, sys
 sys.path.insert(0, {root!r})
@@ -45,6 +49,16 @@ def dies(run, batch):
 training_run.Run.learn = dies
 main.main({words!r})
 """
+
+
+def test_every_cell_sees_images_of_one_size() -> None:
+    """Whatever a task has: images of 128 px, each cell of the map as many of them as with the task's own size."""
+    task = load_task("pick_mug")
+    model = dataclasses.replace(task.model, image_size=192, map_size=48)
+    larger = dataclasses.replace(task, camera=dataclasses.replace(task.camera, size_px=192), model=model)
+    for one in (task, larger):
+        cell = grid.cell(one, 5, False, GridConfig(image_px=128))
+        assert (cell.task.camera.size_px, cell.task.model.image_size, cell.task.model.map_size) == (128, 128, 32)
 
 
 @pytest.mark.slow
@@ -71,7 +85,8 @@ def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
     trained = json.loads(files[2].read_text())
     assert trained["weights_sha256"] == found["identity"]["weights_sha256"]
     assert trained["precision"] in ("32-true", "bf16-mixed")
-    assert trained["figures"]["recipe"] == "20 samples x 3 epochs in batches of 4; chosen by the validation split"
+    recipe = "20 samples of 64 px x 3 epochs in batches of 4; chosen by the validation split"
+    assert trained["figures"]["recipe"] == recipe
     assert trained["command"] == found["command"] == " ".join(["kovis", *words])
     times = [file.stat().st_mtime_ns for file in files]
     assert cli.main([*words, "--list"]) == 0 and "pick_mug-k4: done" in capsys.readouterr().out

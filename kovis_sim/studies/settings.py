@@ -115,6 +115,7 @@ class GridConfig:
     adex: float = 0.5  # share of adversarial mini-batches where Adex is used
     samples: int = 12_000
     epochs: int = 4
+    image_px: int = 128  # of camera and networks, whatever the task has
     seed: int = 0
     tables: int = 10  # number of keypoints of the servos that Table I and II look at
     others: tuple[ServoConfig, ...] = ()  # more servos, each with and without Adex
