@@ -41,7 +41,7 @@ def sheet(samples: Sequence[Sample], task: Task, seed: int = 0) -> Picture:
 def fit(sample: Sample, task: Task) -> dict[str, NDArray[np.generic]] | None:
     """A sample as the cache keeps it; None when it would be refused."""
     try:
-        return packing.pack(sample, task.camera.field_of_view_deg)
+        return packing.pack(sample, task.camera.field_of_view_deg, packing.stored_px(task.model))
     except images.ImageError:
         return None
 

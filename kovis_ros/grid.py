@@ -118,16 +118,18 @@ class Grid:
         """What the bag of a cell's task still lacks, and its cache."""
         from kovis_ros.cli.train import cache_of
         from kovis_ros.method import dataset
+        from kovis_ros.method.packing import stored_px
         from kovis_sim import rollouts
 
         bag, steps = self.bag(cell), cell.task.rollout.steps
         cache = cache_of(bag)
         fresh = sum(map(len, rollouts.lacking(bag, rollouts.kept(bag), self.rollouts(cell), steps).values()))
-        recording = fresh * steps * rollouts.SAMPLE_BYTES
+        recording = fresh * steps * round(rollouts.sample_bytes(cell.task))
         if not fresh and (cache / "cache.json").exists():
             return recording
         begun = sum(file.stat().st_size for file in dataset.unfinished(cache).glob("*"))  # which is begun anew
-        return recording + max(self.rollouts(cell) * steps * dataset.SAMPLE_BYTES - begun, 0)
+        cached = self.rollouts(cell) * steps * dataset.sample_bytes(stored_px(cell.task.model))
+        return recording + max(cached - begun, 0)
 
     def bag(self, cell: Cell) -> Path:
         """Folder of the bag of a cell's task, of these settings and as the scene is now."""

@@ -66,7 +66,8 @@ def test_depth_is_the_mean_of_the_pixels_of_the_class() -> None:
     assert packing.block_depth(depth, segmentation, labels)[0, 0, :2].tolist() == [1150, 9000]
 
 
-def test_a_larger_image_is_cropped_as_on_the_robot() -> None:
+@pytest.mark.parametrize("side", [128, 192])
+def test_a_larger_image_is_cropped_as_on_the_robot(side: int) -> None:
     K = np.array([[425.0, 0.0, 423.5], [0.0, 425.0, 239.5], [0.0, 0.0, 1.0]])
     sample = synthetic.sample(np.random.default_rng(0))
     grow = [
@@ -74,9 +75,11 @@ def test_a_larger_image_is_cropped_as_on_the_robot() -> None:
         for a in (sample.left, sample.right, sample.depth, sample.segmentation)
     ]
     packed = packing.pack(
-        sample._replace(left=grow[0], right=grow[1], depth=grow[2], segmentation=grow[3], K=K), (53.0, 63.0)
+        sample._replace(left=grow[0], right=grow[1], depth=grow[2], segmentation=grow[3], K=K), (53.0, 63.0), side
     )
-    assert packed["images"].shape == (2, 128, 128) and packed["mask"].shape == (2, 128, 128)
+    assert packed["images"].shape == packed["mask"].shape == (2, side, side)
+    assert packed["depth"].shape == packed["segmentation"].shape == (2, side // 2, side // 2)
+    assert sum(value.nbytes for value in packed.values()) == pytest.approx(dataset.sample_bytes(side), rel=0.01)
     # the 384 px picture fills 0.8 of the 480 px crop, so the share of object pixels falls to 0.64
     assert (packed["mask"] > 0).mean() == pytest.approx(0.64 * (sample.segmentation > 0).mean(), rel=0.05)
 
@@ -109,7 +112,7 @@ def test_what_an_interrupted_build_left_makes_room(tmp_path: Path, monkeypatch: 
     left = tmp_path / "deep" / "cache.part"
 
     def usage(_: Path) -> Any:
-        return SimpleNamespace(free=0 if left.exists() else 10 * 90_200)
+        return SimpleNamespace(free=0 if left.exists() else 10 * dataset.sample_bytes(128))
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     with pytest.raises(DataError, match=r"GB are free: make room"):

@@ -110,20 +110,20 @@ def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_disk_too_small_for_the_grid_is_told_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One bag of a million samples, 60 kB each, and its cache of 90.2 kB each, for both cells together."""
+    """One bag of a million samples of 64 px, 12.3 kB each, and its cache of 90.2 kB each, for both cells together."""
     pytest.importorskip("pybullet")
     (tmp_path / "tiny.yaml").write_text(TINY)
     text = SETTINGS.format(task=tmp_path / "tiny.yaml").replace("samples: 20", "samples: 1000000")
     (tmp_path / "report.yaml").write_text(text)
     words = ["grid", "--settings", str(tmp_path / "report.yaml"), "--results", str(tmp_path / "results")]
     words += ["--work", str(tmp_path / "work")]
-    free = [150_200_000_000 - 1]
+    free = [102_488_000_000 - 1]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
     assert cli.main([*words, "--list"]) == 0
     capsys.readouterr()
     assert cli.main(words) == 1
     told = capsys.readouterr().err
-    assert "150.2 GB free, and bags and caches of pick_mug need about 150.2 GB more: free some, or" in told
+    assert "102.5 GB free, and bags and caches of pick_mug need about 102.5 GB more: free some, or" in told
     assert len(told.splitlines()) == 1 and not (tmp_path / "work").exists()
 
 
@@ -141,7 +141,7 @@ def test_what_a_grid_has_already_needs_no_room(tmp_path: Path, monkeypatch: pyte
     grid, cell = Grid(settings, Places(Results(tmp_path / "results"), tmp_path)), cells(settings)[0]
     missing = {0: range(2, 4)}
     monkeypatch.setattr(rollouts, "lacking", lambda *_: missing)
-    assert grid.needed_bytes(cell) == 10 * 60_000 + 20 * 90_200
+    assert grid.needed_bytes(cell) == 10 * 12_288 + 20 * 90_200
     missing.clear()
     bag = grid.bag(cell)
     begun = bag.with_name(f"{bag.name}.cache.part")

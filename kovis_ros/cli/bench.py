@@ -102,13 +102,15 @@ def measure(task: Task, rollouts: int, rounds: int) -> TrainingSpeed:
     """Training on a cache of a few roll-outs."""
     from kovis_ros.method import speed
     from kovis_ros.method.dataset import build_cache
+    from kovis_ros.method.packing import stored_px
     from kovis_sim.rollouts import rollout
     from kovis_sim.scene import Scene
 
     scene = Scene(task)
     samples = (sample for index in range(rollouts) for sample in rollout(scene, 0, index))
     with tempfile.TemporaryDirectory() as folder:
-        cache = build_cache(samples, Path(folder) / "cache", task.camera.field_of_view_deg)
+        side = stored_px(task.model)
+        cache = build_cache(samples, Path(folder) / "cache", task.camera.field_of_view_deg, side=side)
         scene.close()
         return speed.training(task, cache, Path(folder), rounds)
 

@@ -153,12 +153,13 @@ def completed(task: Task, outcome: Outcome) -> str:
 
 def advice(task: Task, out: Path) -> str:
     """What was written, what to look at and edit, and which commands come next, with the disk they need."""
-    from kovis_ros.method import dataset, disk
+    from kovis_ros.method import dataset, disk, packing
     from kovis_sim import rollouts
 
     file, name = out / f"{task.name}.yaml", task.name
     samples = ROLLOUTS * task.rollout.steps
-    wanted = samples * (rollouts.SAMPLE_BYTES + dataset.SAMPLE_BYTES) / 1e9
+    cached = dataset.sample_bytes(packing.stored_px(task.model))
+    wanted = samples * (rollouts.sample_bytes(task) + cached) / 1e9
     free = disk.free_bytes(out) / 1e9
     hand = "held.mass_kg, held.position_range_m, " if task.held.mesh else ""
     return "\n".join(

@@ -122,6 +122,7 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
     from kovis_ros.bags.reading import info, read_samples
     from kovis_ros.method.config import ConfigError
     from kovis_ros.method.dataset import Cache, build_cache
+    from kovis_ros.method.packing import stored_px
 
     found = info(bag)
     about: dict[str, Any] = {
@@ -129,6 +130,7 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
         "seed": found.recording.seed,
         "samples": found.samples,
         "bytes": found.size_bytes,
+        "side": stored_px(task.model),
     }
     if found.recording.task != task.name:
         raise ConfigError(f"bag {bag} is of task {found.recording.task!r}: give one of {task.name!r}")
@@ -139,7 +141,7 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
         if cache.about == about:
             return cache
     samples = tqdm(read_samples(bag), total=found.samples, unit="sample", desc="cache", mininterval=1.0, delay=1e-3)
-    return build_cache(samples, folder, task.camera.field_of_view_deg, about, found.samples)
+    return build_cache(samples, folder, task.camera.field_of_view_deg, about, found.samples, about["side"])
 
 
 def refuse_other_settings(recording: Recording, task: Task, bag: Path) -> None:

@@ -39,7 +39,7 @@ class Augmenter:
         device: str | torch.device = "cpu", pool: int = 384,
     ) -> None:  # fmt: skip
         self.config, self.imager, self.size = config, sensor.at(imager, image_size), image_size
-        drawn = textures.pool(np.random.default_rng(seed), pool, 192)
+        drawn = textures.pool(np.random.default_rng(seed), pool, max(192, 3 * image_size // 2))
         self.pool = torch.from_numpy(drawn).to(device)
 
     def __call__(self, raw: Raw, rng: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -24,7 +24,6 @@ from kovis_ros.method.augment import Raw
 from kovis_ros.method.packing import DataError, pack
 
 VERSION = 3
-SAMPLE_BYTES = 90_200
 PICTURES = ("images", "mask", "segmentation", "depth")  # all of a sample but a kilobyte
 
 
@@ -42,8 +41,11 @@ def build_cache(
     field_of_view_deg: tuple[float, float] = (53.0, 63.0),
     about: dict[str, Any] | None = None,
     expected: int = 0,
+    side: int = 128,
 ) -> Cache:
     """Write ``samples`` (``Sample``) to the folder ``path`` and open it; an existing complete one is replaced.
+
+    side: of the stored images, ``packing.stored_px``.
 
     DataError when there are none, when they do not fit each other, or when the disk is full or too small for the
     ``expected`` number of samples.
@@ -53,17 +55,19 @@ def build_cache(
     part = unfinished(final)
     shutil.rmtree(part, ignore_errors=True)
     free = disk.free_bytes(final)
-    if free < expected * SAMPLE_BYTES:
+    needed = expected * sample_bytes(side)
+    if free < needed:
         raise DataError(
-            f"cache {final} needs {expected * SAMPLE_BYTES / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
+            f"cache {final} needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
             "make room or give another --cache"
         )
     part.mkdir(parents=True)
     try:
-        count = _write(samples, part, field_of_view_deg)
+        count = _write(samples, part, field_of_view_deg, side)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise DataError(f"cache {final} cannot be written ({error.strerror}): 90 kB a sample are needed") from error
+        needs = f"{sample_bytes(side) / 1e3:.0f} kB"
+        raise DataError(f"cache {final} cannot be written ({error.strerror}): {needs} a sample are needed") from error
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -74,18 +78,23 @@ def build_cache(
     return Cache.open(final)
 
 
+def sample_bytes(side: int) -> int:
+    """Of one sample in a cache: images and mask of both eyes, depth and classes at half the size, labels."""
+    return 2 * (2 * side**2 + 3 * (side // 2) ** 2) + 88
+
+
 def unfinished(path: Path) -> Path:
     """Where the cache ``path`` is written until it is whole."""
     return path.with_name(path.name + ".part")
 
 
-def _write(samples: Iterable[Any], folder: Path, limits: tuple[float, float]) -> int:
+def _write(samples: Iterable[Any], folder: Path, limits: tuple[float, float], side: int) -> int:
     writers: dict[str, _Growing] = {}
     count = 0
     try:
         for sample in samples:
             count += 1
-            for name, value in pack(sample, limits).items():
+            for name, value in pack(sample, limits, side).items():
                 if name not in writers:
                     writers[name] = _Growing(folder / f"{name}.npy", value)
                 writers[name].append(value)
