@@ -21,6 +21,7 @@ from kovis_ros.measuring import weights as look_at
 from kovis_ros.method import disk
 from kovis_ros.method.config import Task, load_task, to_dict
 from kovis_ros.report.results import Servo, differing, read
+from kovis_sim import scene_check
 from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.studies import STUDIES
 from kovis_sim.studies.rows import StudyError
@@ -96,6 +97,11 @@ class Grid:
         there = self.training(cell) is not None and self.weights(cell).is_file()
         return not there and self.state(cell) != "done"
 
+    def check_scenes(self, wanted: Sequence[Cell]) -> None:
+        """ConfigError when the scene of one of the tasks cannot be built."""
+        for task in {cell.servo.task: cell.task for cell in wanted}.values():
+            scene_check.check(task)
+
     def check_stale(self, wanted: Sequence[Cell]) -> None:
         """StudyError when something of a cell is of another recipe, other settings, another scene or other code."""
         for cell in wanted:
@@ -167,12 +173,13 @@ class Grid:
         """Record what the bag lacks, train, and keep weights and figures among the results."""
         import torch
 
-        from kovis_ros.cli.train import open_cache, summary
+        from kovis_ros.cli.train import open_cache, recorded, summary
         from kovis_ros.method.probe import probe
         from kovis_ros.method.train import pick_device, train
 
         torch.set_num_threads(self.threads)
-        cache = open_cache(cell.task, self.record(cell), None)
+        bag = self.record(cell)
+        cache = open_cache(cell.task, bag, recorded(cell.task, bag), None)
         precision = probe(cell.task, pick_device("auto")).precision
         best = train(cell.task, cache, self.run_folder(cell), seed=self.settings.grid.seed, precision=precision)
         self.keep(cell, best, precision, summary(best))

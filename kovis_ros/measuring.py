@@ -50,16 +50,17 @@ def measure(
 ) -> None:  # fmt: skip
     """Run the named studies that have no result yet; what a kill interrupted goes on where it stopped.
 
-    ConfigError for meshes that cannot be used; StudyError when a result is of other settings, another task, other
-    weights, another scene or other code.
+    ConfigError for meshes that cannot be used; StudyError when one of the results is of other settings, another task,
+    other weights, another scene or other code: both before any work.
     """
     mesh_check.check(task)  # before their bytes are hashed
-    for name in names:
-        study, path = STUDIES[name], places.results.path(servo, name)
-        identity = identify(study, task, trained.sha256, settings)
-        if done(path, identity):
+    identities = {name: identify(STUDIES[name], task, trained.sha256, settings) for name in names}
+    before = {name for name in names if done(places.results.path(servo, name), identities[name])}
+    for name, identity in identities.items():
+        if name in before:
             print(f"{servo.name} {name}: done before")
             continue
+        study, path = STUDIES[name], places.results.path(servo, name)
         ledger = places.work / servo.name / f"{name}.jsonl"
         rows = progress(servo, name, study, task, trained, settings, ledger, identity, workers)
         figures = study.figures(task, settings, rows)

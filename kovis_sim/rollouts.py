@@ -16,7 +16,7 @@ from kovis_ros import __version__, bags
 from kovis_ros.method import disk, geometry, motion
 from kovis_ros.method.config import Task, from_dict, to_dict
 from kovis_ros.method.parsing import ConfigWarning
-from kovis_sim import goal_check, mesh_check
+from kovis_sim import mesh_check, scene_check
 from kovis_sim import workers as processes
 from kovis_sim.fingerprint import scene_sha256
 from kovis_sim.scene import Scene
@@ -95,8 +95,7 @@ def record(
     done = rollouts - sum(map(len, missing.values()))
     check_disk(out, (rollouts - done) * task.rollout.steps * sample_bytes(task))
     if missing:  # a task that cannot be is told before anything is written
-        Scene(task).close()
-        goal_check.check_family(task)
+        scene_check.check(task)
     bags.begin(out, recording)
     if progress:
         progress(done, rollouts)

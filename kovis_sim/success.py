@@ -34,10 +34,11 @@ class Progress(NamedTuple):
 
     def enough(self, wanted: SuccessConfig, force_n: float) -> bool:
         """Is this what the task asks for, with the greatest contact force on the way?"""
-        done = self.distance_m >= wanted.distance_m and self.penetration_m <= PENETRATION_M
+        gained = self.distance_m >= wanted.distance_m
+        done = gained and self.penetration_m <= PENETRATION_M and force_n <= wanted.force_n
         if wanted.kind == "lift":
             return done and not (wanted.hook and self.pinched)
-        return done and self.lateral_m <= wanted.lateral_m and force_n <= wanted.force_n
+        return done and self.lateral_m <= wanted.lateral_m
 
 
 def progress(scene: Scene, stood_m: float) -> Progress:

@@ -113,6 +113,24 @@ def test_an_axis_that_cannot_be_observed_is_warned_of_once(
     assert told.startswith(f"kovis: warning: the bag's settings: {line}") and len(told.splitlines()) == 1
 
 
+def test_a_scene_that_no_score_could_run_in_is_told_before_the_training(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mesh is gone since the recording."""
+    pytest.importorskip("pybullet")
+    from made_bag import make_bag, recording
+
+    monkeypatch.chdir(tmp_path)
+    bad_meshes(tmp_path)
+    Path("tea.yaml").write_text("name: tea\ntarget: {mesh: ./box.stl, collision: ./box.stl}\n")
+    make_bag(Path("bag"), recording=recording(load_task("tea.yaml")))
+    Path("box.stl").unlink()
+    assert cli.main(["train", "tea.yaml", "--data", "bag"]) == 2
+    told = capfd.readouterr().err.splitlines()
+    assert f"target.mesh '{tmp_path / 'box.stl'}' is no file in" in told[-1]
+    assert not Path("bag.cache").exists() and not Path("runs").exists()
+
+
 def test_a_disk_too_small_for_the_cache_is_told_before_the_work(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

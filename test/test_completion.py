@@ -38,6 +38,13 @@ def test_a_pinch_lifts_but_is_no_hook(hook):
     assert pinch._replace(pinched=False).worse(pinch).pinched
 
 
+@pytest.mark.parametrize("kind", ["lift", "seat"])
+def test_a_completion_that_pressed_too_hard_is_none(kind):
+    wanted = SuccessConfig(kind=kind, distance_m=0.010, force_n=100.0)
+    done = Progress(distance_m=0.011, lateral_m=0.0, penetration_m=0.0)
+    assert done.enough(wanted, 100.0) and not done.enough(wanted, 100.1)
+
+
 @pytest.mark.parametrize(
     "worst",
     [{"distance_m": 0.007}, {"lateral_m": 0.0031}, {"penetration_m": 0.0021}],

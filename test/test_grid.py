@@ -107,6 +107,26 @@ def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cli.main(words) == 1 and "stale: success (another settings)" in capsys.readouterr().err
 
 
+def test_a_later_task_that_cannot_be_is_told_before_the_first_cell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second task's goal is in the table, the third's mesh is missing."""
+    pytest.importorskip("pybullet")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    words = ["grid", "--settings", str(tmp_path / "report.yaml"), "--results", str(tmp_path / "results")]
+    words += ["--work", str(tmp_path / "work")]
+    low, gone = TINY.replace("0.066]", "0.0]"), TINY.replace("mug/mug.obj", "mug/none.obj")
+    for text, told in (
+        (low, "is in collision: raise goal.position_m"),
+        (gone, "target.mesh 'mug/none.obj' is no file"),
+    ):
+        (tmp_path / "bad.yaml").write_text(text.replace("name: pick_mug", "name: bad"))
+        tasks = f"{tmp_path / 'tiny.yaml'}, {tmp_path / 'bad.yaml'}"
+        (tmp_path / "report.yaml").write_text(SETTINGS.format(task=tasks))
+        assert cli.main(words) == 2
+        assert told in capsys.readouterr().err and not (tmp_path / "work").exists()
+
+
 def test_a_disk_too_small_for_the_grid_is_told_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

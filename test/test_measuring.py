@@ -123,6 +123,21 @@ def test_another_look_of_the_scene_is_another_table(
     assert "keypoints.json is of another scene_sha256: delete it" in capsys.readouterr().err
 
 
+def test_a_result_of_another_scene_is_told_before_the_first_study(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The last one named is stale: those before it are not measured first."""
+    stale = run.result("success")
+    stale["identity"]["scene_sha256"] = "of another drawing"
+    file = tmp_path / "results" / "pick_mug-shipped" / "success.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(stale))
+    words = [*run.words[: run.words.index("--results")], "--results", str(tmp_path / "results")]
+    assert cli.main([*words, "--work", str(tmp_path / "work"), "--studies", "views", "success"]) == 1
+    assert "success.json is of another scene_sha256: delete it" in capsys.readouterr().err
+    assert [path.name for path in file.parent.iterdir()] == ["success.json"] and not (tmp_path / "work").exists()
+
+
 def test_meshes_are_checked_before_they_are_hashed(
     run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     wanted = [known[name] for name in args.cells or known]
     grid = Grid(settings, Places(Results(args.results), args.work), args.workers, args.threads, args.typed)
     if not args.list:
+        grid.check_scenes(wanted)
         grid.check_stale(wanted)
         grid.check_disk(wanted)
     for number, cell in enumerate(wanted, 1):

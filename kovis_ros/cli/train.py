@@ -11,6 +11,7 @@ from kovis_ros import cli
 
 if TYPE_CHECKING:
     from kovis_ros.bags import Recording
+    from kovis_ros.bags.reading import BagInfo
     from kovis_ros.method.config import Task
     from kovis_ros.method.dataset import Cache
     from kovis_ros.method.policy import ServoPolicy
@@ -81,7 +82,10 @@ def run(args: argparse.Namespace) -> int:
     if args.start and same_servo(checkpoint.load(args.start).task, task):  # a damaged one is told before the work
         trained = dataclasses.replace(task.training, rho_start=task.model.rho)  # needs no gentle beginning
         task = dataclasses.replace(task, training=trained)
-    cache = open_cache(task, args.data, args.cache)
+    found = recorded(task, args.data)
+    if task.training.score_trials:
+        check_scene(task)
+    cache = open_cache(task, args.data, found, args.cache)
     out = args.out or Path("runs") / f"{task.name}{'-paper' * args.paper_sizes}"
     score = scorer(task, out) if task.training.score_trials else None
     best = train(task, cache, out, args.device, score, seed=args.seed, precision=precision, start=args.start, kind=kind)
@@ -112,19 +116,26 @@ def adjusted(task: Task, args: argparse.Namespace) -> Task:
     return dataclasses.replace(task, training=dataclasses.replace(task.training, **changed))
 
 
-def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
-    """The cache beside a bag, built when it is missing or was made from another state of the bag.
+def recorded(task: Task, bag: Path) -> BagInfo:
+    """What a bag holds: ConfigError for one of another task, BagError where its messages hold what others ask for."""
+    from kovis_ros.bags.reading import info
+    from kovis_ros.method.config import ConfigError
 
-    ConfigError for a bag of another task, BagError for one whose messages hold what other settings ask for.
-    """
+    found = info(bag)
+    if found.recording.task != task.name:
+        raise ConfigError(f"bag {bag} is of task {found.recording.task!r}: give one of {task.name!r}")
+    refuse_other_settings(found.recording, task, bag)
+    return found
+
+
+def open_cache(task: Task, bag: Path, found: BagInfo, path: Path | None) -> Cache:
+    """The cache beside a bag, built when it is missing or was made from another state of the bag."""
     from tqdm import tqdm
 
-    from kovis_ros.bags.reading import info, read_samples
-    from kovis_ros.method.config import ConfigError
+    from kovis_ros.bags.reading import read_samples
     from kovis_ros.method.dataset import Cache, build_cache
     from kovis_ros.method.packing import stored_px
 
-    found = info(bag)
     about: dict[str, Any] = {
         "task": found.recording.task,
         "seed": found.recording.seed,
@@ -132,9 +143,6 @@ def open_cache(task: Task, bag: Path, path: Path | None) -> Cache:
         "bytes": found.size_bytes,
         "side": stored_px(task.model),
     }
-    if found.recording.task != task.name:
-        raise ConfigError(f"bag {bag} is of task {found.recording.task!r}: give one of {task.name!r}")
-    refuse_other_settings(found.recording, task, bag)
     folder = path or cache_of(bag)
     if (folder / "cache.json").exists():
         cache = Cache.open(folder)
@@ -162,6 +170,13 @@ def refuse_other_settings(recording: Recording, task: Task, bag: Path) -> None:
 def cache_of(bag: Path) -> Path:
     """Where the cache of a bag lies unless another place is given."""
     return bag.with_name(bag.name + ".cache")
+
+
+def check_scene(task: Task) -> None:
+    """ConfigError for a scene that the trials of a score could not be run in; seconds in place of epochs."""
+    from kovis_sim import scene_check
+
+    scene_check.check(task)
 
 
 def scorer(task: Task, out: Path) -> Any:

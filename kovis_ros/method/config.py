@@ -235,7 +235,7 @@ class SuccessConfig:
     hook: bool = False  # lift: the fingertips' pegs reach into a hole of the target and have none of it between them
     rim_m: float = 0.0  # seat: height of the rim in the target frame
     lateral_m: float = 0.003  # seat: distance of the held object's origin from the goal's axis
-    force_n: float = 150.0  # seat: greatest contact force on the way; the arm's own protective stop
+    force_n: float = 150.0  # greatest contact force on the way; the arm's own protective stop
 
 
 @dataclass(frozen=True)
