@@ -11,13 +11,15 @@ from typing import Any
 
 from kovis_ros import grid, measuring
 from kovis_ros.method.config import load_task
+from kovis_ros.report.plan import Plan
 from kovis_ros.report.results import Results, Servo
+from kovis_sim import mugs
 from kovis_sim.studies import STUDIES
 from kovis_sim.studies.settings import for_shipped, load
 
 
 class Present:
-    """Identities of today's code, tasks and frozen settings, but for the weights."""
+    """Identities of today's code, tasks and frozen settings, but for the weights; and what these settings plan."""
 
     def __init__(self) -> None:
         self.settings = load()
@@ -40,6 +42,14 @@ class Present:
         """As `kovis grid` has it; a servo that the grid no longer has is of no recipe."""
         cell = self.cells.get(servo)
         return {"recipe": ""} if cell is None else self.recipes.identity(cell)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Columns of the tables: of the grid, cells that stand beside it included."""
+        config = self.settings.grid
+        columns = {*config.keypoints, *(other.keypoints for other in config.others)}
+        seen, unseen = (len(mugs.members(split)) for split in ("train", "test"))
+        return Plan(tuple(sorted(columns)), config.tables, seen, unseen)
 
     @cached_property
     def recipes(self) -> grid.Grid:

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 
 import pytest
-from stored_results import WEIGHTS, full, results
+from stored_results import PLAN, WEIGHTS, full, results
 
 from kovis_ros.report import graph, readme
 from kovis_ros.report.results import ResultError, Results
@@ -20,7 +20,7 @@ def test_readme_keeps_everything_but_its_table(tmp_path: Path) -> None:
     full(tmp_path)
     path = tmp_path / "README.md"
     path.write_text(f"before\n{readme.BEGIN}\nold 50 %\n{readme.END}\nafter\n")
-    readme.write(results(tmp_path), path)
+    readme.write(results(tmp_path), PLAN, path)
     text = path.read_text()
     assert text.startswith(f"before\n{readme.BEGIN}\n") and text.endswith(f"{readme.END}\nafter\n")
     assert "old" not in text
@@ -30,11 +30,11 @@ def test_readme_keeps_everything_but_its_table(tmp_path: Path) -> None:
     assert f"| Pick-Mug | 95.0 % | 94.0 % | 90.0 % | {errors}" in text
     assert "| Insert-Shaft |  |  | not run | not run | 100 % of 10 |" in text
     assert "| Insert-Shaft |" + " not run |" * 8 in text
-    readme.write(results(tmp_path), path)
+    readme.write(results(tmp_path), PLAN, path)
     assert path.read_text() == text
     path.write_text("no markers")
     with pytest.raises(ResultError, match="add them"):
-        readme.write(results(tmp_path), path)
+        readme.write(results(tmp_path), PLAN, path)
     assert path.read_text() == "no markers"
 
 
@@ -48,12 +48,12 @@ def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_o
         "seconds": {"median": 3.31}, "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
     }  # fmt: skip
     path.write_text(json.dumps(found))
-    text = readme.block(results(tmp_path))
+    text = readme.block(results(tmp_path), PLAN)
     assert "| Pick-Mug | 19 of 20 | 90 % | 1.1 mm, 0.3 deg | 3.3 s |" in text
     assert "| Insert-Shaft | not run | not run | not run | not run |" in text
     assert "`kovis servo pick_mug --trials 20`" in text
     path.write_text(json.dumps({**found, "turns": False, "weights_sha256": "other"}))
-    text = readme.block(results(tmp_path))
+    text = readme.block(results(tmp_path), PLAN)
     assert "| Pick-Mug | 19 of 20 † | 90 % † | 1.1 mm, n/a † | 3.3 s † |" in text
     assert "pick_mug-shipped graph (weights)" in text
 
@@ -61,10 +61,10 @@ def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_o
 def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text(f"{readme.BEGIN}\n{readme.END}\n")
-    readme.write(Results(tmp_path), path)
+    readme.write(Results(tmp_path), PLAN, path)
     assert path.read_text() == f"{readme.BEGIN}\n{readme.EMPTY}\n{readme.END}\n"
     full(tmp_path)
-    readme.write(results(tmp_path), path)
+    readme.write(results(tmp_path), PLAN, path)
     assert readme.EMPTY not in path.read_text()
 
 

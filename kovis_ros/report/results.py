@@ -90,10 +90,13 @@ class Results:
             return ""
         weights = {"weights_sha256": self._sha256(servo)}
         parts = differing(uncounted(data.get("identity")), uncounted({**self.present(servo, study), **weights}))
-        if servo.keypoints and (training := self.read(servo, "training")):
-            now = self.present(servo, "training")
-            parts += [f"training's {part}" for part in differing(training.get("identity"), now)]
+        parts += [f"training's {part}" for part in self.stale_training(servo)]
         return ", ".join(part.removesuffix("_sha256") for part in parts)
+
+    def stale_training(self, servo: Servo) -> list[str]:
+        """What the training of a servo of the grid was of that is another one now; of a shipped one nobody asks."""
+        training = self.read(servo, "training") if servo.keypoints else None
+        return differing(training.get("identity"), self.present(servo, "training")) if training else []
 
     def other_weights(self, servo: Servo, data: Mapping[str, Any]) -> bool:
         """Do a servo's weights differ from those that a result names."""
