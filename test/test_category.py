@@ -105,6 +105,18 @@ def test_the_familys_servo_stands_beside_that_of_one_mug(tmp_path: Path) -> None
     assert "+20.0 (+5.2 to +33.4)" in readme.block(results(tmp_path), PLAN)
 
 
+def test_each_number_of_a_stale_row_is_marked(tmp_path: Path) -> None:
+    """The family's servo of other weights: its rate, shares and error, and every difference that it is part of."""
+    store(tmp_path, shipped("pick_mugs"), "success", trials(70, 56), b"before")
+    store(tmp_path, shipped("pick_mugs", "pick_mug"), "success", trials(80, 48))
+    store(tmp_path, shipped("pick_mug"), "success", trials(80, 80))
+    text = readme.block(results(tmp_path), PLAN)
+    rate = "80.0 % (69.2-87.7) of 70 †"
+    assert f"| Pick-Mugs | unseen ones | {rate} | 100.0 % † | 0.0 % † | 1.00 mm, 1.00 deg † |" in text
+    assert "| Pick-Mug | unseen ones | 60.0 % (49.0-70.0) of 80 | 100.0 % | 0.0 % | 1.00 mm, 1.00 deg |" in text
+    assert "| on unseen mugs | +20.0 (+5.2 to +33.4) † |" in text
+
+
 def test_the_papers_shaft_has_rows_of_its_own(tmp_path: Path) -> None:
     """In the grid last, K = 10 alone; in the tables beside the paper's shaft."""
     names = [cell.servo.name for cell in grid.cells(load())]

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
-from kovis_ros import grid, measuring  # noqa: E402
+from kovis_ros import grid, measuring, runs  # noqa: E402
 from kovis_ros.cli import main as cli  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.present import Present  # noqa: E402
@@ -73,6 +73,19 @@ def test_the_projects_readme_is_what_the_command_would_write(present: Present) -
     assert block == f"\n{readme.block(Results(ROOT / 'results', present=present), present.plan)}\n", (
         "run kovis report --readme README.md"
     )
+
+
+def test_runs_without_settings_are_of_task_scene_and_code(present: Present) -> None:
+    """The graph's trials are Table III's; training counts where it is timed; a task that is not here is another one."""
+    mug = shipped("pick_mug")
+    graph, bench, rates = (present(mug, name) for name in runs.NAMES)
+    names = ("task_sha256", "scene_sha256", "code_sha256")
+    assert graph == {name: present(mug, "success")[name] for name in names}
+    assert len({found["code_sha256"] for found in (graph, bench, rates)}) == 3
+    assert rates["task_sha256"] == graph["task_sha256"] != bench["task_sha256"]
+    assert present(shipped("nobodys"), "rates") == {"task_sha256": ""}
+    assert {path.name for path in runs.files("bench")} >= {"stand_in.py", "losses.py", "encoder.py"}
+    assert {path.name for path in runs.files("rates")} >= {"ur5.py", "arm_loop.py", "keypoint.py"}
 
 
 def test_the_tables_have_the_columns_of_the_settings(present: Present) -> None:

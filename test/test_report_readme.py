@@ -57,6 +57,19 @@ def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_o
     assert "| Pick-Mug | 19 of 20 † | 90 % † | 1.1 mm, n/a † | 3.3 s † |" in text
     assert "pick_mug-shipped graph (weights)" in text
 
+    kinds = ("weights", "task", "scene", "code")
+    now = {f"{kind}_sha256": f"{kind} of now" for kind in kinds[1:]}
+    today = Results(tmp_path / "results", tmp_path / "weights", lambda servo, study: now if study == "graph" else {})
+    path.write_text(json.dumps({**found, **now}))
+    assert graph.stale(today, "pick_mug") == "" == graph.stale(today, "insert_shaft")
+    assert "20 †" not in readme.block(today, PLAN)
+    for kind in kinds:
+        path.write_text(json.dumps({**found, **now, f"{kind}_sha256": "other"}))
+        assert graph.stale(today, "pick_mug") == kind
+    path.write_text(json.dumps(found))
+    assert "| Pick-Mug | 19 of 20 † |" in readme.block(today, PLAN)
+    assert "pick_mug-shipped graph (task, scene, code)" in readme.block(today, PLAN)
+
 
 def test_the_readme_says_when_nothing_was_measured(tmp_path: Path) -> None:
     path = tmp_path / "README.md"

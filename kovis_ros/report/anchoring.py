@@ -70,7 +70,7 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     for servo in columns:
         own = select(lines, servo=servo.name)
         means.append(entry(own[0] | average(own)) if own else success.absent(servo))
-        counted.append(counts(own[0]) if own else success.absent(servo))
+        counted.append(marked(counts(own[0]), own[0]) if own else success.absent(servo))
         if servo.keypoints:
             pair = paper.ANCHORING_AVERAGE.get(task, {}).get(servo.adex)
             means.append(f"({pair[0]:.3f}, {pair[1]:.3f})" if pair else "")

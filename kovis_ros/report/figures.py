@@ -11,7 +11,7 @@ import numpy as np
 from kovis_ros.method.plain_arrays import unpacked
 from kovis_ros.report import paper
 from kovis_ros.report.results import Results, shipped
-from kovis_ros.report.tables import MISSING, Table, left_out, marked
+from kovis_ros.report.tables import MISSING, Table, all_marked, left_out, marked
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 VIEWS = 4  # pictures of a task in each of its two rows
@@ -111,7 +111,7 @@ def took(results: Results, task: str) -> list[str]:
     seconds = [trial["time_s"] for trial in found["trajectories"] if trial["converged"]]
     median = f"{np.median(seconds):.1f} s" if seconds else "none"
     counts = f"{len(seconds)} of {len(found['trajectories'])}{left_out(found['left_out'], 'left out')}"
-    return [marked(median, known), counts]
+    return all_marked([median, counts], known)
 
 
 def title(results: Results, task: str, study: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kovis_ros.report import paper
 from kovis_ros.report.results import Results, read, shipped
-from kovis_ros.report.tables import DOES_NOT_APPLY, MISSING, Table, marked, percent
+from kovis_ros.report.tables import DOES_NOT_APPLY, MISSING, Table, all_marked, percent
 
 STUDY = "graph"  # of `kovis servo --json results/TASK-shipped/graph.json`
 HEADER = ["shipped servo", "did its task", "aligned", "median error", "median time"]
@@ -26,13 +26,12 @@ def row(results: Results, task: str) -> list[str]:
     found = read(path(results, task))
     if found is None:
         return [paper.title(task), *[MISSING] * 4]
-    stale = {"stale": other_weights(results, task)}
     error = f"{1e3 * found['position_error_m']['median']:.1f} mm, {turn(found)}"
     cells = [
         f"{found['successes']} of {found['trials']}", percent(found["aligned_rate"]), error,
         f"{found['seconds']['median']:.1f} s",
     ]  # fmt: skip
-    return [paper.title(task), *(marked(cell, stale) for cell in cells)]
+    return [paper.title(task), *all_marked(cells, {"stale": stale(results, task)})]
 
 
 def turn(found: dict[str, Any]) -> str:
@@ -42,10 +41,10 @@ def turn(found: dict[str, Any]) -> str:
     return f"{math.degrees(found['rotation_error_rad']['median']):.1f} deg"
 
 
-def other_weights(results: Results, task: str) -> bool:
-    """Were the trials run with weights that are no longer the shipped ones; no where there are none."""
+def stale(results: Results, task: str) -> str:
+    """What the trials were run with that is another one now; empty for nothing, and where there are none."""
     found = read(path(results, task))
-    return found is not None and results.other_weights(shipped(task), found)
+    return "" if found is None else results.stale_run(shipped(task), STUDY, found, weights=True)
 
 
 def commands(results: Results, tasks: Sequence[str]) -> list[str]:

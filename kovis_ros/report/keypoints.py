@@ -78,7 +78,7 @@ def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[l
     for servo in columns:
         own = select(lines, servo=servo.name)
         average_row.append(marked(f"{average(own):.2f}", own[0]) if own else success.absent(servo))
-        counted.append(counts(own[0]) if own else success.absent(servo))
+        counted.append(marked(counts(own[0]), own[0]) if own else success.absent(servo))
         if servo.keypoints:
             value = paper.KEYPOINTS_AVERAGE.get(task, {}).get(servo.adex)
             average_row.append(f"{value:.2f}" if value is not None else "")

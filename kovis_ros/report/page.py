@@ -142,6 +142,7 @@ def servos(plan: Plan, tasks: Sequence[str]) -> list[Servo]:
 def stale(results: Results, plan: Plan, tasks: Sequence[str]) -> str:
     """Names what was measured with settings, tasks, looks of a scene or weights that are others now; empty for none."""
     found = {f"{servo.name} {study}": results.stale(servo, study) for servo in servos(plan, tasks) for study in STUDIES}
-    found |= {f"{shipped(task).name} {graph.STUDY}": "weights" for task in tasks if graph.other_weights(results, task)}
+    found |= {f"{shipped(task).name} {graph.STUDY}": graph.stale(results, task) for task in tasks}
+    found |= {name: speed.stale(results, name) for name in speed.FILES}
     names = [f"{name} ({parts})" for name, parts in found.items() if parts]
     return f"{MARK} measured with what is another one now: {'; '.join(names)}." if names else ""

@@ -10,7 +10,7 @@ from kovis_ros.report import category, graph, paper, six_axes, speed, success, t
 from kovis_ros.report.page import commands, stale
 from kovis_ros.report.plan import Plan
 from kovis_ros.report.results import ResultError, Results, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, markdown, marked, percent, save, select
+from kovis_ros.report.tables import MISSING, Record, Table, all_marked, markdown, percent, save, select
 
 BEGIN, END = "<!-- kovis report: begin -->", "<!-- kovis report: end -->"
 EMPTY = "_None of these tables has been measured yet._"
@@ -84,4 +84,4 @@ def end(lines: Sequence[Record], task: str) -> list[str]:
     errors = [success.errors(found), success.errors(found, "p90"), percent(found["false_converged_rate"], 1)]
     tilt_deg, time_s = math.degrees(found["tilt_median_rad"]), found["time_median_s"]
     cells = [*shares, *errors, f"{tilt_deg:.2f} deg", f"{time_s:.1f} s"]
-    return [paper.title(task), *(marked(cell, found) for cell in cells)]
+    return [paper.title(task), *all_marked(cells, found)]
