@@ -44,7 +44,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     text = files[0].read_text()
     assert {file.name for file in files} == {
         "report.md", "table1.csv", "table2.csv", "table3.csv", "curves.csv", "category.csv", "six_axes.csv",
-        "figure7.png", "figure8.png",
+        "targets.csv", "graph.csv", "figure8.csv", "speed.csv", "figure7.png", "figure8.png",
     }  # fmt: skip
     table, _, family = text.partition("## Table III")[2].partition("## Figure 7")[0].partition("## A family")
     assert table.count("not run; paper") == 20 and table.count("| not run |") >= 3
@@ -186,9 +186,26 @@ def test_a_condition_that_a_task_lacks_does_not_apply(tmp_path: Path) -> None:
     assert table.rows == [["", "n/a", "not run", "not run"]]
 
 
+def test_targets_are_written_as_csv(tmp_path: Path) -> None:
+    """No line for a rotation that is not commanded, none for a task that was not run."""
+    full(tmp_path)
+    lines = success.records(results(tmp_path), paper.TASKS, PLAN.keypoints)
+    page.write(results(tmp_path), PLAN, tmp_path / "out")
+    written = (tmp_path / "out" / "targets.csv").read_text().splitlines()
+    assert written[0] == "task,target,found,verdict,stale" and len(written) == 1 + len(targets.TARGETS)
+    assert written[1] == "pick_mug,success at least 97 % of 400,97.0 % of 400,met,"
+    own = next(line for line in lines if line["servo"] == "pick_mug-shipped")
+    few = targets.records([own | {"axes": "x y z", "trials": 399}], ["pick_mug"])
+    assert len(few) == len(targets.TARGETS) - 1 and {line["verdict"] for line in few} == {"too few trials"}
+
+
 def test_figure_8_has_its_time_beside_the_papers(tmp_path: Path) -> None:
     """4, 5 and 6 s; the fourth did not converge."""
     full(tmp_path)
+    lines = figures.records(results(tmp_path), paper.TASKS)
+    assert len(lines) == 8 and {line["trial"] for line in lines if line["converged"]} == {0, 1, 2}
+    assert [line["normalised_time"] for line in lines[:2]] == [0.0, 1.0] and lines[0]["time_s"] == 4.0
+    assert (lines[0]["x_mm"], lines[0]["rz_deg"], lines[1]["x_mm"]) == (20.0, pytest.approx(5.7296, abs=1e-4), 0.0)
     table = figures.times(results(tmp_path), paper.TASKS)
     assert table.rows[0] == ["Pick-Mug", "5.0 s", "3 of 4; 1 left out", "about 6 s"]
     path = results(tmp_path).path(shipped("pick_mug"), "trajectories")

@@ -43,8 +43,9 @@ def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_o
     path = graph.path(results(tmp_path), "pick_mug")
     found = {
         "command": "kovis servo pick_mug --trials 20", "turns": True,
-        "trials": 20, "successes": 19, "aligned_rate": 0.9,
-        "position_error_m": {"median": 0.00112}, "rotation_error_rad": {"median": math.radians(0.34)},
+        "trials": 20, "successes": 19, "aligned_rate": 0.9, "false_converged_rate": 0.05,
+        "position_error_m": {"median": 0.00112, "p90": 0.002},
+        "rotation_error_rad": {"median": math.radians(0.34), "p90": 0.01},
         "seconds": {"median": 3.31}, "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
     }  # fmt: skip
     path.write_text(json.dumps(found))
@@ -52,6 +53,9 @@ def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_o
     assert "| Pick-Mug | 19 of 20 | 90 % | 1.1 mm, 0.3 deg | 3.3 s |" in text
     assert "| Insert-Shaft | not run | not run | not run | not run |" in text
     assert "`kovis servo pick_mug --trials 20`" in text
+    (line,) = graph.records(results(tmp_path), ["pick_mug", "insert_shaft"])
+    assert (line["successes"], line["stale"], line["rotation_error_p90_rad"]) == (19, "", 0.01)
+    assert line["wilson_low"] == pytest.approx(0.7639, abs=1e-4)
     path.write_text(json.dumps({**found, "turns": False, "weights_sha256": "other"}))
     text = readme.block(results(tmp_path), PLAN)
     assert "| Pick-Mug | 19 of 20 † | 90 % † | 1.1 mm, n/a † | 3.3 s † |" in text

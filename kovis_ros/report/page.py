@@ -65,6 +65,8 @@ def write(results: Results, plan: Plan, out: Path) -> list[Path]:
         "category": category.records(results),
         "six_axes": six_axes.records(results),
     }
+    lines |= {"targets": targets.records(lines["table3"], tasks), "graph": graph.records(results, tasks)}
+    lines |= {"figure8": figures.records(results, tasks), "speed": speed.records(results)}
     for name, records in lines.items():
         save(out / f"{name}.csv", comma_separated(records))
     figures.figure_7(out / "figure7.png", results, tasks)

@@ -26,6 +26,16 @@ def table(results: Results, name: str, title: str) -> Table:
     return Table(f"{title}: {found['processor']}", HEADER, [line(row, known) for row in found["rows"]])
 
 
+def records(results: Results) -> list[Record]:
+    """A line for each figure of each file; what has no value was not run."""
+    lines = []
+    for name in FILES:
+        if found := stored(results, name):
+            known = Record(command=name, task=found["task"], processor=found["processor"])
+            lines += [known | row | {"stale": stale(results, name)} for row in found["rows"]]
+    return lines
+
+
 def stored(results: Results, name: str) -> dict[str, Any] | None:
     """One file, None when it was not run."""
     return read(results.folder / f"{name}.json")
