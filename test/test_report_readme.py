@@ -8,10 +8,10 @@ import math
 from pathlib import Path
 
 import pytest
-from stored_results import PLAN, WEIGHTS, full, results
+from stored_results import PLAN, WEIGHTS, full, results, store
 
 from kovis_ros.report import graph, readme
-from kovis_ros.report.results import ResultError, Results
+from kovis_ros.report.results import ResultError, Results, Servo, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,6 +36,27 @@ def test_readme_keeps_everything_but_its_table(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="add them"):
         readme.write(results(tmp_path), PLAN, path)
     assert path.read_text() == "no markers"
+
+
+def test_the_readme_has_tables_1_and_2_of_the_shipped_servos(tmp_path: Path) -> None:
+    """(0.40 + 1.24) / 2 is 0.82; the floor of the speed loss 0.190. Other weights mark every number."""
+    full(tmp_path)
+    text = readme.block(results(tmp_path), PLAN)
+    assert "| Pick-Mug |" + " not run |" * 5 + " 0.51 | 0.48 |" in text
+    assert "| Pick-Mug |" + " not run |" * 4 + " (0.028, 0.166) | (0.033, 0.170) |" in text
+    for servo, study in ((Servo("pick_mug", 10, True), "keypoints"), (Servo("pick_mug", 10, False), "anchoring")):
+        found = results(tmp_path).figures(servo, study)
+        assert found is not None
+        for weights, mark in ((WEIGHTS, ""), (b"before", " †")):
+            store(tmp_path, shipped("pick_mug"), study, found, weights)
+            text = readme.block(results(tmp_path), PLAN)
+            if study == "keypoints":
+                assert "| Pick-Mug |" + f" (0.40, 1.24){mark} |" * 4 + f" 0.82{mark} | 0.51 | 0.48 |" in text
+            else:
+                numbers = f" (0.031, 0.215; 0.025){mark} |" * 2
+                assert "| shipped servo | ±1.0 cm, ±5.0° | average |" in text
+                assert f"| Pick-Mug |{numbers} (0.028, 0.166) | (0.033, 0.170) |" in text
+                assert "| Insert-Shaft | not run | not run | (0.028, 0.186) | (0.024, 0.182) |" in text
 
 
 def test_trials_of_the_whole_graph_are_shown_and_marked_when_weights_are_other_ones(tmp_path: Path) -> None:

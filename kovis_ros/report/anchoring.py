@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from kovis_ros.report import columns, paper
-from kovis_ros.report.results import Results, Servo
-from kovis_ros.report.tables import Record, Table, left_out, select
+from kovis_ros.report.results import Results, Servo, shipped
+from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, select
 
 PAPER_MAGNITUDES = {0.005: 2.5, 0.010: 5.0, 0.015: 7.5}  # m, deg
 
@@ -61,6 +61,23 @@ def rows(lines: Sequence[Record], task: str, servos: Sequence[Servo]) -> list[li
     body.append(columns.row("average", lines, servos, entry, pair_texts(means)))
     axes = dict.fromkeys(means, "x y z rz")
     return [*body, columns.row("images; axes", lines, servos, lambda own: counts(own[0]), axes)]
+
+
+def short(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
+    """The shipped servos alone, a row a task."""
+    name = "Table II in short: direction loss, speed loss; speed loss minus the entropy of its labels"
+    own = [line for task in tasks for line in select(lines, servo=shipped(task).name)]
+    magnitudes = {line["position_m"]: line["rotation_deg"] for line in own} or PAPER_MAGNITUDES
+    body = [short_row(own, task, list(magnitudes)) for task in tasks]
+    return columns.short(name, [magnitude(*size) for size in magnitudes.items()], body)
+
+
+def short_row(lines: Sequence[Record], task: str, positions_m: Sequence[float]) -> list[str]:
+    """One shipped servo, and the paper's averages."""
+    own, means = select(lines, task=task), pair_texts(paper.ANCHORING_AVERAGE[task])
+    parts = [*(select(own, position_m=position) for position in positions_m), own]
+    numbers = [marked(entry(part), part[0]) if part else MISSING for part in parts]
+    return [paper.title(task), *numbers, means[paper.WITHOUT], means[paper.WITH]]
 
 
 def magnitude(position_m: float, rotation_deg: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from kovis_ros.report import success
 from kovis_ros.report.results import Servo, shipped
-from kovis_ros.report.tables import Record, marked, select
+from kovis_ros.report.tables import Record, Table, marked, select
 
 Shown = Callable[[Sequence[Record]], str]
 
@@ -21,6 +21,11 @@ def header(name: str, lines: Sequence[Record], task: str) -> list[str]:
     own = select(lines, servo=shipped(task).name)
     last = f"shipped servo, {'with' if own[0]['adex'] else 'without'} Adex" if own else "shipped servo"
     return [name, "without Adex", "paper", "with Adex", "paper", last]
+
+
+def short(name: str, titles: Sequence[str], body: Sequence[Sequence[str]]) -> Table:
+    """A table in short: a row a task with the shipped servo's numbers, and the paper's averages behind them."""
+    return Table(name, ["shipped servo", *titles, "average", "paper, without Adex", "paper, with Adex"], body)
 
 
 def row(

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from kovis_ros.report import columns, paper
-from kovis_ros.report.results import Results, Servo
-from kovis_ros.report.tables import Record, Table, left_out, select
+from kovis_ros.report.results import Results, Servo, shipped
+from kovis_ros.report.tables import MISSING, Record, Table, all_marked, left_out, select
 
 KINDS = ("background", "texture", "lighting", "all")
 
@@ -62,6 +62,21 @@ def rows(lines: Sequence[Record], task: str, servos: Sequence[Servo]) -> list[li
     body.append(columns.row("average", lines, servos, lambda own: f"{average(own):.2f}", printed))
     images = dict.fromkeys(means, "more than 400 images")
     return [*body, columns.row("dead of keypoints; images", lines, servos, lambda own: counts(own[0]), images)]
+
+
+def short(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
+    """The shipped servos alone, a row a task."""
+    name = "Table I in short: change of keypoint location and of confidence in per cent"
+    return columns.short(name, KINDS, [short_row(lines, task) for task in tasks])
+
+
+def short_row(lines: Sequence[Record], task: str) -> list[str]:
+    """One shipped servo, and the paper's averages."""
+    own = select(lines, servo=shipped(task).name)
+    cells = [entry(line) for kind in KINDS for line in select(own, perturbation=kind)]
+    numbers = all_marked([*cells, f"{average(own):.2f}"], own[0]) if own else [MISSING] * (len(KINDS) + 1)
+    means = [f"{paper.KEYPOINTS_AVERAGE[task][adex]:.2f}" for adex in (paper.WITHOUT, paper.WITH)]
+    return [paper.title(task), *numbers, *means]
 
 
 def counts(line: Record) -> str:

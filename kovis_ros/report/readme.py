@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from kovis_ros.report import category, graph, paper, six_axes, speed, success, targets
+from kovis_ros.report import anchoring, category, graph, keypoints, paper, six_axes, speed, success, targets
 from kovis_ros.report.page import commands, stale
 from kovis_ros.report.plan import Plan
 from kovis_ros.report.results import ResultError, Results, shipped
@@ -31,7 +31,7 @@ def write(results: Results, plan: Plan, readme: Path) -> None:
 
 
 def block(results: Results, plan: Plan) -> str:
-    """Shipped servos and targets, Table III, mugs, six axes, speed, commands; one line where nothing was measured."""
+    """Shipped servos, targets, Tables I to III, mugs, six axes, speed, commands; one line where nothing was run."""
     run = [f"`{command}`" for command in commands(results, plan, paper.TASKS)]
     if not run:
         return EMPTY
@@ -43,6 +43,8 @@ def block(results: Results, plan: Plan) -> str:
         markdown(ends(lines, tasks)),
         markdown(targets.table(lines, tasks)),
         markdown(graph.table(results, tasks)),
+        markdown(keypoints.short(keypoints.records(results, tasks, plan.tables), tasks)),
+        markdown(anchoring.short(anchoring.records(results, tasks, plan.tables), tasks)),
         markdown(success.table(lines, paper.ROWS, plan.keypoints)),
         *map(markdown, category.tables(category.records(results))),
         *map(markdown, six_axes.tables(results, six_axes.records(results))),
@@ -51,16 +53,16 @@ def block(results: Results, plan: Plan) -> str:
     return "\n".join([*parts, "Commands: " + ", ".join(run) + "."])
 
 
-def servos(lines: Sequence[Record], tasks: Sequence[str], keypoints: int) -> Table:
-    """The shipped servos: one row a task; ``keypoints`` of the paper's servo beside them."""
-    header = ["shipped servo", "K", "Adex", "task success", "path-traced", f"paper, real, K = {keypoints} with Adex"]
+def servos(lines: Sequence[Record], tasks: Sequence[str], count: int) -> Table:
+    """The shipped servos: one row a task; ``count``: K of the paper's servo beside them."""
+    header = ["shipped servo", "K", "Adex", "task success", "path-traced", f"paper, real, K = {count} with Adex"]
     title = "Closed loop: unseen seeds and looks, mount and object in the hand off within the task's ranges"
-    return Table(title, header, [row(lines, task, keypoints) for task in tasks])
+    return Table(title, header, [row(lines, task, count) for task in tasks])
 
 
-def row(lines: Sequence[Record], task: str, keypoints: int) -> list[str]:
+def row(lines: Sequence[Record], task: str, count: int) -> list[str]:
     """Networks and rates of one shipped servo."""
-    servo, rate = shipped(task), paper.SUCCESS[task][paper.WITH].get(keypoints)
+    servo, rate = shipped(task), paper.SUCCESS[task][paper.WITH].get(count)
     rates = [success.rate_text(lines, servo, study) for study in success.STUDIES]
     own = select(lines, servo=servo.name, seen=success.STUDIES["success"])
     networks = [str(own[0]["keypoints"]), percent(float(own[0]["adex"]))] if own else ["", ""]
