@@ -96,7 +96,8 @@ def trajectories(row: Sequence[Any], found: dict[str, Any]) -> None:
 
 def shown(trial: dict[str, Any], axes: Sequence[str]) -> NDArray[np.float64]:
     """(steps, axes) errors of a trial in the units of the plot."""
-    return np.asarray(trial["errors"]) * [np.degrees(1.0) if unit(name) == "deg" else 1e3 for name in axes]
+    scale = [np.degrees(1.0) if unit(name) == "deg" else 1e3 for name in axes]
+    return np.asarray(trial["errors"], np.float64) * np.asarray(scale, np.float64)
 
 
 def unit(axis: str) -> str:
@@ -109,11 +110,12 @@ def records(results: Results, tasks: Sequence[str]) -> list[Record]:
     lines = []
     for task in tasks:
         found = results.figures(shipped(task), "trajectories")
-        stale = results.stale(shipped(task), "trajectories")
-        for number, trial in enumerate(found["trajectories"] if found else ()):
+        if found is None:
+            continue
+        names, stale = [f"{name}_{unit(name)}" for name in found["axes"]], results.stale(shipped(task), "trajectories")
+        for number, trial in enumerate(found["trajectories"]):
             known = Record(task=task, trial=number, converged=trial["converged"], time_s=trial["time_s"], stale=stale)
             errors = shown(trial, found["axes"])
-            names = [f"{name}_{unit(name)}" for name in found["axes"]]
             for share, step in zip(np.linspace(0.0, 1.0, len(errors)), errors.tolist(), strict=True):
                 lines.append(known | {"normalised_time": float(share)} | dict(zip(names, step, strict=True)))
     return lines
