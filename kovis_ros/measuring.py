@@ -18,6 +18,8 @@ from kovis_sim.studies import STUDIES, Study
 from kovis_sim.studies.rows import Row, StudyError, collect
 from kovis_sim.studies.settings import Settings
 
+UNASKED = ("model", "training")  # of a task, by what is measured with given weights
+
 
 class Places(NamedTuple):
     """Where results and unfinished rows lie."""
@@ -94,15 +96,19 @@ def progress(
 
 def identify(study: Study, task: Task, sha256: str, settings: Settings) -> dict[str, Any]:
     """What a result depends on: settings, the task but for networks and training, weights, scene and code."""
-    plain = {name: value for name, value in to_dict(task).items() if name not in ("model", "training")}
-    task_sha256 = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
     return {
         "settings": study.frozen(settings),
-        "task_sha256": task_sha256,
+        "task_sha256": task_sha256(task, UNASKED),
         "weights_sha256": sha256,
         "scene_sha256": scene_sha256(task),
         "code_sha256": study.code_sha256(),
     }
+
+
+def task_sha256(task: Task, left_out: Sequence[str]) -> str:
+    """Of a task's settings without those named."""
+    plain = {name: value for name, value in to_dict(task).items() if name not in left_out}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def origin(command: str, precision: str) -> dict[str, Any]:

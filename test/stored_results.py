@@ -12,8 +12,10 @@ import numpy as np
 
 from kovis_ros.method.plain_arrays import packed
 from kovis_ros.report import keypoints as keypoint_table
+from kovis_ros.report.plan import Plan
 from kovis_ros.report.results import Results, Servo, shipped
 
+PLAN = Plan(keypoints=(5, 10, 16), tables=10, mugs=60, unseen_mugs=15)
 WEIGHTS = b"what a servo has learned"
 CURVES = {
     "mount_m": [[0.0, 0.008], [0.0, 0.03]], "mount_deg": [[0.0, 4.0], [0.0, 15.0]],

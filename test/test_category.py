@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored_results import results, store
+from stored_results import PLAN, results, store
 from test_grid import TINY
 
 from kovis_ros import grid
@@ -90,7 +90,7 @@ def test_the_familys_servo_stands_beside_that_of_one_mug(tmp_path: Path) -> None
         (shipped("pick_mug", "pick_mugs"), 100, 97),
     ):
         store(tmp_path, servo, "success", trials(count, successes))
-    text = page.write(results(tmp_path), tmp_path / "out")[0].read_text()
+    text = page.write(results(tmp_path), PLAN, tmp_path / "out")[0].read_text()
     family = text.partition("## A family of mugs")[2].partition("## Figure 7")[0]
     shares = "100.0 % | 0.0 % | 1.00 mm, 1.00 deg |"
     assert f"| Pick-Mugs | unseen ones | 80.0 % (69.2-87.7) of 70 | {shares}" in family
@@ -102,7 +102,19 @@ def test_the_familys_servo_stands_beside_that_of_one_mug(tmp_path: Path) -> None
     csv = (tmp_path / "out" / "category.csv").read_text().splitlines()
     assert len(csv) == 4 and csv[2].startswith("pick_mugs,pick_mug-shipped-on-pick_mugs,16,0.5,")
     assert "take the trials for independent, and are too wide where both had the same mugs" in family
-    assert "+20.0 (+5.2 to +33.4)" in readme.block(results(tmp_path))
+    assert "+20.0 (+5.2 to +33.4)" in readme.block(results(tmp_path), PLAN)
+
+
+def test_each_number_of_a_stale_row_is_marked(tmp_path: Path) -> None:
+    """The family's servo of other weights: its rate, shares and error, and every difference that it is part of."""
+    store(tmp_path, shipped("pick_mugs"), "success", trials(70, 56), b"before")
+    store(tmp_path, shipped("pick_mugs", "pick_mug"), "success", trials(80, 48))
+    store(tmp_path, shipped("pick_mug"), "success", trials(80, 80))
+    text = readme.block(results(tmp_path), PLAN)
+    rate = "80.0 % (69.2-87.7) of 70 †"
+    assert f"| Pick-Mugs | unseen ones | {rate} | 100.0 % † | 0.0 % † | 1.00 mm, 1.00 deg † |" in text
+    assert "| Pick-Mug | unseen ones | 60.0 % (49.0-70.0) of 80 | 100.0 % | 0.0 % | 1.00 mm, 1.00 deg |" in text
+    assert "| on unseen mugs | +20.0 (+5.2 to +33.4) † |" in text
 
 
 def test_the_papers_shaft_has_rows_of_its_own(tmp_path: Path) -> None:
@@ -113,7 +125,7 @@ def test_the_papers_shaft_has_rows_of_its_own(tmp_path: Path) -> None:
     step = {"position_m": 0.010, "rotation_deg": 5.0, "direction": 0.031, "speed": 0.215, "speed_floor": 0.190}
     figures = {"images": 990, "left_out": 0, "axes": ["x", "y", "z", "rz"], "magnitudes": [step]}
     store(tmp_path, Servo("insert_shaft_yaw", 10, False), "anchoring", figures)
-    text = page.write(results(tmp_path), tmp_path / "out")[0].read_text()
+    text = page.write(results(tmp_path), PLAN, tmp_path / "out")[0].read_text()
     assert "| Insert-Shaft, d = 4 | with | n/a | 97.0 % (91.5-99.0) of 100; paper 1.0 | n/a |" in text
     table = text.partition("**Table II, Insert-Shaft, d = 4**")[2].partition("## Table III")[0]
     assert "| ±1.0 cm, ±5.0° | (0.031, 0.215; 0.025) | (0.024, 0.178) | not run | (0.018, 0.172) | n/a |" in table

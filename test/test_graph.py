@@ -108,6 +108,7 @@ def test_two_trials_end_to_end(tmp_path, ros_domain):
     if program[0] == "-m":
         weights = checkpoint.find("pick_mug").read_bytes()
         assert result["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+        assert {"task_sha256", "scene_sha256", "code_sha256"} <= result.keys()
     assert result["success_rate"] == 1.0, answer.stdout + logs
     assert result["position_error_m"]["median"] < 0.004
     assert answer.stdout.count("success") >= 2 and "95 % interval" in answer.stdout

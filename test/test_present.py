@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -10,15 +11,15 @@ import pytest
 
 pytest.importorskip("pybullet", reason="needs pybullet: run make setup")
 
-from kovis_ros import grid, measuring  # noqa: E402
+from kovis_ros import grid, measuring, runs  # noqa: E402
 from kovis_ros.cli import main as cli  # noqa: E402
-from kovis_ros.cli import report  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.present import Present  # noqa: E402
 from kovis_ros.report import readme  # noqa: E402
+from kovis_ros.report.plan import Plan  # noqa: E402
 from kovis_ros.report.results import WEIGHTS, Results, Servo, shipped  # noqa: E402
 from kovis_sim.studies import STUDIES  # noqa: E402
-from kovis_sim.studies.settings import for_shipped, load  # noqa: E402
+from kovis_sim.studies.settings import ServoConfig, for_shipped, load  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,8 +66,33 @@ def test_the_command_names_the_part_that_was_overwritten(
         assert note in text and ("†" in text) == bool(note)
 
 
-def test_the_projects_readme_is_what_the_command_would_write() -> None:
+def test_the_projects_readme_is_what_the_command_would_write(present: Present) -> None:
     """Its block, of the results that lie there now; `kovis report --readme README.md` writes it anew."""
     text = (ROOT / "README.md").read_text()
     block = text.partition(readme.BEGIN)[2].partition(readme.END)[0]
-    assert block == f"\n{readme.block(report.stored(ROOT / 'results'))}\n", "run kovis report --readme README.md"
+    assert block == f"\n{readme.block(Results(ROOT / 'results', present=present), present.plan)}\n", (
+        "run kovis report --readme README.md"
+    )
+
+
+def test_runs_without_settings_are_of_task_scene_and_code(present: Present) -> None:
+    """The graph's trials are Table III's; training counts where it is timed; a task that is not here is another one."""
+    mug = shipped("pick_mug")
+    graph, bench, rates = (present(mug, name) for name in runs.NAMES)
+    names = ("task_sha256", "scene_sha256", "code_sha256")
+    assert graph == {name: present(mug, "success")[name] for name in names}
+    assert len({found["code_sha256"] for found in (graph, bench, rates)}) == 3
+    assert rates["task_sha256"] == graph["task_sha256"] != bench["task_sha256"]
+    assert present(shipped("nobodys"), "rates") == {"task_sha256": ""}
+    assert {path.name for path in runs.files("bench")} >= {"stand_in.py", "losses.py", "encoder.py"}
+    assert {path.name for path in runs.files("rates")} >= {"ur5.py", "arm_loop.py", "keypoint.py"}
+
+
+def test_the_tables_have_the_columns_of_the_settings(present: Present) -> None:
+    """7 is no number of the paper's; 12 stands beside the grid. The family has 75 mugs, 15 of them held out."""
+    assert present.plan == Plan(keypoints=(5, 10, 16), tables=10, mugs=60, unseen_mugs=15)
+    other = Present()
+    others = (ServoConfig("insert_shaft_yaw", 12),)
+    config = dataclasses.replace(other.settings.grid, keypoints=(7, 10), tables=7, others=others)
+    other.settings = dataclasses.replace(other.settings, grid=config)
+    assert other.plan[:2] == ((7, 10, 12), 7)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored_results import CURVES, full, results, store
+from stored_results import CURVES, PLAN, full, results, store
 
 from kovis_ros.cli import main as cli
 from kovis_ros.report import page, readme
@@ -20,14 +20,14 @@ def test_results_of_other_weights_are_marked(tmp_path: Path) -> None:
     found = json.loads(results(tmp_path).path(shipped("pick_mug"), "path").read_text())["figures"]
     store(tmp_path, shipped("pick_mug"), "path", found, b"what it had learned before")
     results(tmp_path).path(Servo("pick_mug", 10, True), "training").unlink()
-    text = page.write(results(tmp_path), tmp_path / "out")[0].read_text()
+    text = page.write(results(tmp_path), PLAN, tmp_path / "out")[0].read_text()
     names = ("pick_mug-k10-adex keypoints", "pick_mug-k10-adex success", "pick_mug-shipped path")
     strange = f"† measured with what is another one now: {'; '.join(f'{name} (weights)' for name in names)}."
     assert strange in text
     assert "| 97.0 % (94.8-98.3) of 400 | 90.0 % (78.6-95.7) of 50; 1 without a start † |" in text
     assert "(0.40, 1.24) † |" in text and "97.0 % (91.5-99.0) of 100 †; paper 1.0" in text
     assert "(0.031, 0.215; 0.025) |" in text
-    assert strange in readme.block(results(tmp_path))
+    assert strange in readme.block(results(tmp_path), PLAN)
     (tmp_path / "weights" / "pick_mug.safetensors").unlink()
     assert results(tmp_path).stale(shipped("pick_mug"), "success") == "weights"
 
@@ -58,7 +58,7 @@ def test_results_of_other_settings_task_or_scene_are_marked(tmp_path: Path) -> N
     change(servo, "success", scene_sha256="0" * 64, settings={"trials": 2})
     change(servo, "path", task_sha256="another")
     change(cell, "training", samples=20)
-    text = page.write(today, tmp_path / "out")[0].read_text()
+    text = page.write(today, PLAN, tmp_path / "out")[0].read_text()
     assert "pick_mug-shipped success (settings, scene); pick_mug-shipped path (task)" in text
     assert "pick_mug-k10-adex success (training's samples)" in text and "pick_mug-shipped curves" not in text
     assert "of 400 † | 90.0 % (78.6-95.7) of 50; 1 without a start † |" in text
@@ -70,7 +70,7 @@ def test_a_file_of_another_command_is_no_result(tmp_path: Path) -> None:
     path = results(tmp_path).path(shipped("pick_mug"), "path")
     path.write_text(json.dumps({"renderer": "path", "trials": 50, "success_rate": 0.9}))
     with pytest.raises(ResultError, match="none of `kovis measure` or `kovis grid`: delete it and measure again"):
-        page.write(results(tmp_path), tmp_path / "out")
+        page.write(results(tmp_path), PLAN, tmp_path / "out")
 
 
 def test_a_damaged_result_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from kovis_ros import trial_summary
+from kovis_ros import runs, trial_summary
 from kovis_ros.bringup import graph
 from kovis_ros.cli import main as cli
-from kovis_ros.cli import servo
+from kovis_ros.cli import rates, servo
 from kovis_ros.method.config import load_task
 
 WHERE = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
@@ -72,6 +74,23 @@ def test_only_what_it_takes_is_listed(capsys: pytest.CaptureFixture[str]) -> Non
     assert cli.main(["servo", "--arguments"]) == 0
     listed = {line.partition(":=")[0] for line in capsys.readouterr().out.splitlines()}
     assert {"task", "robot", "part"} <= listed and not {"trials", "seed"} & listed
+
+
+def test_what_is_stored_names_weights_task_scene_and_code() -> None:
+    """Of a graph that ran before the command, nobody knows them."""
+    task, parts = load_task("pick_mug"), {"weights_sha256", "task_sha256", "scene_sha256", "code_sha256"}
+    found = servo.origin(SimpleNamespace(attach=False), task, {"checkpoint": ""})
+    assert found.keys() == {"processor", *parts} and all(len(found[part]) == 64 for part in parts)
+    assert servo.origin(SimpleNamespace(attach=True), task, {"checkpoint": ""}).keys() == {"processor"}
+
+
+def test_rates_are_stored_with_what_they_are_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "simulated", lambda args: ({}, {"task": "pick_mug"}))
+    monkeypatch.setattr(rates, "measure", lambda *_: rates.table([0.0, 0.008, 0.016], 30.0))
+    assert cli.main(["rates", "--json", str(tmp_path / "rates.json")]) == 0
+    found = json.loads((tmp_path / "rates.json").read_text())
+    known = runs.identity("rates", load_task("pick_mug"))
+    assert {name: found[name] for name in known} == known and len(found["rows"]) == 5
 
 
 def test_no_error_of_rotation_where_none_is_commanded() -> None:

@@ -180,4 +180,13 @@ def test_every_figure_is_stored_with_its_reference_and_the_command_as_typed(tmp_
     assert missing == [["", "not run", "", "", "", ""]] and report_speed.commands(results) == [found["command"]]
     assert [line[0] for line in lines] == [row["name"] for row in found["rows"]]
     assert ["training in bf16-mixed, samples/s; the paper's sizes in eager fp32", "80", "10", "8.00"] == lines[4][:4]
+    assert {name for name in found if name.endswith("_sha256")} == {"task_sha256", "scene_sha256", "code_sha256"}
+    for now, mark in (({name: found[name] for name in found}, ""), ({"code_sha256": "other"}, " †")):
+        today = Results(tmp_path, present=lambda servo, study, now=now: now)
+        assert report_speed.tables(today)[0].rows[4][1:4] == [f"80{mark}", "10", f"8.00{mark}"]
+        assert report_speed.stale(today, "bench") == ("code" if mark else "")
+    rows = report_speed.records(Results(tmp_path, present=lambda servo, study: {"code_sha256": "other"}))
+    assert len(rows) == len(found["rows"]) and {row["stale"] for row in rows} == {"code"}
+    assert rows[4]["value"] == 80.0 and rows[4]["command"] == "bench" and rows[4]["task"] == "pick_mug"
+    assert report_speed.stale(Results(tmp_path, present=lambda servo, study: {"code_sha256": "other"}), "rates") == ""
     assert any(line[1] == "not run" and line[0].startswith("bag to 95 %") for line in lines)

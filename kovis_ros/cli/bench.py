@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """0 when all bars are met, 1 otherwise."""
     import torch
 
+    from kovis_ros import runs
     from kovis_ros.method import processor
     from kovis_ros.method.config import load_task
 
@@ -66,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{task.name} on {machine}")
     for row in rows:
         print(line(row))
-    figures = {"task": task.name, "processor": machine, "rows": [row._asdict() for row in rows]}
-    cli.save_json(args.json, {"command": args.typed, **figures})
+    figures = {"task": task.name, "processor": machine, **runs.identity("bench", task)}
+    cli.save_json(args.json, {"command": args.typed, **figures, "rows": [row._asdict() for row in rows]})
     return 0 if all(row.met is not False for row in rows) else 1
 
 

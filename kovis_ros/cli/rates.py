@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 when all bars are met, 1 otherwise."""
+    from kovis_ros import runs
     from kovis_ros.method import processor
 
     if not 2.0 <= args.seconds <= 50.0:
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     for row in rows:
         print(f"{row.name:<42} {row.value:9.3f}   {row.bar:<22} {row.verdict}")
     figures = {"task": values["task"], "processor": processor.described(os.cpu_count() or 1)}
+    figures |= runs.identity("rates", load_task(values["task"]))
     cli.save_json(args.json, {"command": args.typed, **figures, "rows": [row._asdict() for row in rows]})
     return 0 if all(row.met is not False for row in rows) else 1
 

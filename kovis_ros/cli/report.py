@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kovis_ros import cli
 from kovis_ros.method.config import ConfigError
-
-if TYPE_CHECKING:
-    from kovis_ros.report.results import Results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,24 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write and name the files; what was not measured is shown as not run."""
+    from kovis_ros.present import Present
     from kovis_ros.report import page, readme
+    from kovis_ros.report.results import Results
 
     if not args.results.is_dir():
         raise ConfigError(f"--results {args.results} is no folder: run `kovis measure` or `kovis grid` first")
-    results = stored(args.results)
-    files = page.write(results, args.out)
+    present = Present()
+    results = Results(args.results, present=present)
+    files = page.write(results, present.plan, args.out)
     if args.readme:
-        readme.write(results, args.readme)
+        readme.write(results, present.plan, args.readme)
         files.append(args.readme)
     for file in files:
         print(file)
     cli.save_json(args.json, {"files": [str(file) for file in files]})
     return 0
-
-
-def stored(folder: Path) -> Results:
-    """A folder of results that knows what they would depend on now."""
-    from kovis_ros.present import Present
-    from kovis_ros.report.results import Results
-
-    return Results(folder, present=Present())

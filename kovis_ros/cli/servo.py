@@ -180,11 +180,13 @@ def finish(
 
 
 def origin(args: argparse.Namespace, task: Task, values: dict[str, str]) -> dict[str, str]:
-    """Machine and weights of a run; on a graph that was there before, nobody knows the latter."""
+    """Machine of a run, its weights, task, scene and code; of a graph that was there before, only the first."""
+    from kovis_ros import runs
     from kovis_ros.method import checkpoint, processor
 
     machine = {"processor": processor.described(os.cpu_count() or 1)}
     if args.attach:
         return machine
     path = checkpoint.find(values["checkpoint"] or task.name)
-    return {**machine, "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    weights = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {**machine, "weights_sha256": weights, **runs.identity("graph", task)}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from kovis_ros.report import paper, success
-from kovis_ros.report.keypoints import servos, shipped_title
-from kovis_ros.report.results import Results, Servo
-from kovis_ros.report.tables import Record, Table, left_out, marked, select
+from kovis_ros.report import columns, paper
+from kovis_ros.report.results import Results, Servo, shipped
+from kovis_ros.report.tables import MISSING, Record, Table, left_out, marked, select
 
 PAPER_MAGNITUDES = {0.005: 2.5, 0.010: 5.0, 0.015: 7.5}  # m, deg
 
@@ -16,7 +15,7 @@ PAPER_MAGNITUDES = {0.005: 2.5, 0.010: 5.0, 0.015: 7.5}  # m, deg
 def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Record]:
     """A line for each servo and magnitude that was measured."""
     lines = []
-    for servo in (s for task in tasks for s in servos(task, keypoints)):
+    for servo in (s for task in tasks for s in columns.servos(task, keypoints)):
         found = results.figures(servo, "anchoring")
         if found is None:
             continue
@@ -42,40 +41,53 @@ def printed(servo: Servo, position_m: float) -> paper.Pair | None:
 
 def tables(lines: Sequence[Record], tasks: Sequence[str], keypoints: int) -> list[Table]:
     """One table a task; a cell is direction, speed, and speed minus the entropy of its labels."""
-    head = ["camera error", "without Adex", "paper", "with Adex", "paper"]
     return [
         Table(
-            f"Table II, {paper.title(task)}", [*head, shipped_title(lines, task)],
-            rows(lines, task, servos(task, keypoints)),
+            f"Table II, {paper.title(task)}", columns.header("camera error", lines, task),
+            rows(lines, task, columns.servos(task, keypoints)),
         )
         for task in tasks
     ]  # fmt: skip
 
 
-def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[list[str]]:
-    """Magnitudes, and how many images each column has."""
+def rows(lines: Sequence[Record], task: str, servos: Sequence[Servo]) -> list[list[str]]:
+    """Magnitudes, their average, and how many images each column has."""
     magnitudes = {line["position_m"]: line["rotation_deg"] for line in select(lines, task=task)}
-    magnitudes = magnitudes or PAPER_MAGNITUDES
     body = []
-    for position, rotation in magnitudes.items():
-        row = [f"±{100 * position:.1f} cm, ±{rotation:.1f}°"]
-        for servo in columns:
-            own = select(lines, servo=servo.name, position_m=position)
-            row.append(entry(own[0]) if own else success.absent(servo))
-            if servo.keypoints:
-                pair = printed(servo, position)
-                row.append(f"({pair[0]:.3f}, {pair[1]:.3f})" if pair else "")
-        body.append(row)
-    means, counted = ["average"], ["images; axes"]
-    for servo in columns:
-        own = select(lines, servo=servo.name)
-        means.append(entry(own[0] | average(own)) if own else success.absent(servo))
-        counted.append(counts(own[0]) if own else success.absent(servo))
-        if servo.keypoints:
-            pair = paper.ANCHORING_AVERAGE.get(task, {}).get(servo.adex)
-            means.append(f"({pair[0]:.3f}, {pair[1]:.3f})" if pair else "")
-            counted.append("x y z rz" if pair else "")
-    return [*body, means, counted]
+    for position, rotation in (magnitudes or PAPER_MAGNITUDES).items():
+        own, pairs = select(lines, position_m=position), paper.ANCHORING.get(task, {}).get(position, {})
+        body.append(columns.row(magnitude(position, rotation), own, servos, entry, pair_texts(pairs)))
+    means = paper.ANCHORING_AVERAGE.get(task, {})
+    body.append(columns.row("average", lines, servos, entry, pair_texts(means)))
+    axes = dict.fromkeys(means, "x y z rz")
+    return [*body, columns.row("images; axes", lines, servos, lambda own: counts(own[0]), axes)]
+
+
+def short(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
+    """The shipped servos alone, a row a task."""
+    name = "Table II in short: direction loss, speed loss; speed loss minus the entropy of its labels"
+    own = [line for task in tasks for line in select(lines, servo=shipped(task).name)]
+    magnitudes = {line["position_m"]: line["rotation_deg"] for line in own} or PAPER_MAGNITUDES
+    body = [short_row(own, task, list(magnitudes)) for task in tasks]
+    return columns.short(name, [magnitude(*size) for size in magnitudes.items()], body)
+
+
+def short_row(lines: Sequence[Record], task: str, positions_m: Sequence[float]) -> list[str]:
+    """One shipped servo, and the paper's averages."""
+    own, means = select(lines, task=task), pair_texts(paper.ANCHORING_AVERAGE[task])
+    parts = [*(select(own, position_m=position) for position in positions_m), own]
+    numbers = [marked(entry(part), part[0]) if part else MISSING for part in parts]
+    return [paper.title(task), *numbers, means[paper.WITHOUT], means[paper.WITH]]
+
+
+def magnitude(position_m: float, rotation_deg: float) -> str:
+    """How far the camera is off, in words."""
+    return f"±{100 * position_m:.1f} cm, ±{rotation_deg:.1f}°"
+
+
+def pair_texts(pairs: Mapping[bool, paper.Pair]) -> dict[bool, str]:
+    """The paper's numbers as it prints them."""
+    return {adex: f"({pair[0]:.3f}, {pair[1]:.3f})" for adex, pair in pairs.items()}
 
 
 def counts(line: Record) -> str:
@@ -89,6 +101,6 @@ def average(lines: Sequence[Record]) -> Record:
     return {name: math.fsum(line[name] for line in lines) / len(lines) for name in names}
 
 
-def entry(line: Record) -> str:
-    """Direction, speed, and speed over its floor."""
-    return marked("({direction:.3f}, {speed:.3f}; {speed_minus_floor:.3f})".format(**line), line)
+def entry(lines: Sequence[Record]) -> str:
+    """Direction, speed, and speed over its floor: the mean of these lines."""
+    return "({direction:.3f}, {speed:.3f}; {speed_minus_floor:.3f})".format(**average(lines))

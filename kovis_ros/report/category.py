@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kovis_ros.method.metrics import difference
 from kovis_ros.report import paper, success
 from kovis_ros.report.results import Results, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, percent, select
+from kovis_ros.report.tables import MISSING, Record, Table, all_marked, marked, percent, select
 
 FAMILY, SINGLE = "pick_mugs", "pick_mug"
 MUGS = {FAMILY: "unseen ones", SINGLE: "the single one"}
@@ -50,7 +50,7 @@ def row(lines: Sequence[Record], trained: str, task: str) -> list[str]:
         return [*head, *[MISSING] * 4]
     found = own[0]
     shares = [percent(found["aligned_rate"], 1), percent(found["false_converged_rate"], 1)]
-    return [*head, success.shown(found), *shares, success.errors(found)]
+    return [*head, *all_marked([success.shown(found), *shares, success.errors(found)], found)]
 
 
 def gap(lines: Sequence[Record], first: tuple[str, str], second: tuple[str, str]) -> str:
@@ -64,4 +64,4 @@ def gap(lines: Sequence[Record], first: tuple[str, str], second: tuple[str, str]
         return MISSING
     counts = [(own[0]["successes"], own[0]["trials"]) for own in found]
     value, low, high = (100.0 * part for part in difference(*counts))
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    return marked(f"{value:+.1f} ({low:+.1f} to {high:+.1f})", {"stale": any(own[0]["stale"] for own in found)})

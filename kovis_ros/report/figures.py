@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kovis_ros.method.plain_arrays import unpacked
 from kovis_ros.report import paper
 from kovis_ros.report.results import Results, shipped
-from kovis_ros.report.tables import MISSING, Table, left_out, marked
+from kovis_ros.report.tables import MISSING, Record, Table, all_marked, left_out, marked
 
 AXES = ("x", "y", "z", "rx", "ry", "rz")
 VIEWS = 4  # pictures of a task in each of its two rows
@@ -85,15 +86,39 @@ def figure_8(path: Path, results: Results, tasks: Sequence[str]) -> None:
 def trajectories(row: Sequence[Any], found: dict[str, Any]) -> None:
     """One plot an axis: 0 is the start, 1 the end of a trial."""
     for column, name in enumerate(found["axes"]):
-        turning = AXES.index(name) >= 3
         for trial in found["trajectories"]:
-            errors = np.asarray(trial["errors"])[:, column]
-            shown = np.degrees(errors) if turning else 1e3 * errors
-            style = "-" if trial["converged"] else ":"
-            row[column].plot(np.linspace(0.0, 1.0, len(shown)), shown, style, linewidth=1.0, alpha=0.8)
+            errors, style = shown(trial, found["axes"])[:, column], "-" if trial["converged"] else ":"
+            row[column].plot(np.linspace(0.0, 1.0, len(errors)), errors, style, linewidth=1.0, alpha=0.8)
         row[column].axhline(0.0, color="black", linewidth=0.6)
-        row[column].set(xlabel="normalised time", ylabel=f"{name} [deg]" if turning else f"{name} [mm]")
+        row[column].set(xlabel="normalised time", ylabel=f"{name} [{unit(name)}]")
         row[column].grid(alpha=0.3)
+
+
+def shown(trial: dict[str, Any], axes: Sequence[str]) -> NDArray[np.float64]:
+    """(steps, axes) errors of a trial in the units of the plot."""
+    scale = [np.degrees(1.0) if unit(name) == "deg" else 1e3 for name in axes]
+    return np.asarray(trial["errors"], np.float64) * np.asarray(scale, np.float64)
+
+
+def unit(axis: str) -> str:
+    """Of an error on an axis."""
+    return "deg" if AXES.index(axis) >= 3 else "mm"
+
+
+def records(results: Results, tasks: Sequence[str]) -> list[Record]:
+    """A line for each step of each trial of Figure 8, as it is plotted."""
+    lines = []
+    for task in tasks:
+        found = results.figures(shipped(task), "trajectories")
+        if found is None:
+            continue
+        names, stale = [f"{name}_{unit(name)}" for name in found["axes"]], results.stale(shipped(task), "trajectories")
+        for number, trial in enumerate(found["trajectories"]):
+            known = Record(task=task, trial=number, converged=trial["converged"], time_s=trial["time_s"], stale=stale)
+            errors = shown(trial, found["axes"])
+            for share, step in zip(np.linspace(0.0, 1.0, len(errors)), errors.tolist(), strict=True):
+                lines.append(known | {"normalised_time": float(share)} | dict(zip(names, step, strict=True)))
+    return lines
 
 
 def times(results: Results, tasks: Sequence[str]) -> Table:
@@ -111,7 +136,7 @@ def took(results: Results, task: str) -> list[str]:
     seconds = [trial["time_s"] for trial in found["trajectories"] if trial["converged"]]
     median = f"{np.median(seconds):.1f} s" if seconds else "none"
     counts = f"{len(seconds)} of {len(found['trajectories'])}{left_out(found['left_out'], 'left out')}"
-    return [marked(median, known), counts]
+    return all_marked([median, counts], known)
 
 
 def title(results: Results, task: str, study: str) -> str:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kovis_ros.report import paper, success
+from kovis_ros.report import columns, paper
 from kovis_ros.report.results import Results, Servo, shipped
-from kovis_ros.report.tables import Record, Table, left_out, marked, select
+from kovis_ros.report.tables import MISSING, Record, Table, all_marked, left_out, select
 
 KINDS = ("background", "texture", "lighting", "all")
-
-
-def servos(task: str, keypoints: int) -> list[Servo]:
-    """Without Adex, with it, and the shipped one."""
-    return [Servo(task, keypoints, False), Servo(task, keypoints, True), shipped(task)]
 
 
 def records(results: Results, tasks: Sequence[str], keypoints: int) -> list[Record]:
     """A line for each servo and perturbation that was measured; shares of 1 in per cent, as the paper has them."""
     lines = []
-    for servo in (s for task in tasks for s in servos(task, keypoints)):
+    for servo in (s for task in tasks for s in columns.servos(task, keypoints)):
         found = results.figures(servo, "keypoints")
         if found is None:
             continue
@@ -46,44 +41,42 @@ def printed(servo: Servo, kind: str) -> Record:
 
 def tables(lines: Sequence[Record], tasks: Sequence[str], keypoints: int) -> list[Table]:
     """One table a task."""
-    head = ["perturbed", "without Adex", "paper", "with Adex", "paper"]
     return [
         Table(
-            f"Table I, {paper.title(task)}", [*head, shipped_title(lines, task)],
-            rows(lines, task, servos(task, keypoints)),
+            f"Table I, {paper.title(task)}", columns.header("perturbed", lines, task),
+            rows(lines, task, columns.servos(task, keypoints)),
         )
         for task in tasks
     ]  # fmt: skip
 
 
-def shipped_title(lines: Sequence[Record], task: str) -> str:
-    """Head of the shipped servo's column, which tells what it was trained with."""
-    own = select(lines, servo=shipped(task).name)
-    return f"shipped servo, {'with' if own[0]['adex'] else 'without'} Adex" if own else "shipped servo"
-
-
-def rows(lines: Sequence[Record], task: str, columns: Sequence[Servo]) -> list[list[str]]:
+def rows(lines: Sequence[Record], task: str, servos: Sequence[Servo]) -> list[list[str]]:
     """Perturbations, their average, and what was counted."""
     body = []
     for kind in KINDS:
-        row = [kind]
-        for servo in columns:
-            own = select(lines, servo=servo.name, perturbation=kind)
-            row.append(entry(own[0]) if own else success.absent(servo))
-            if servo.keypoints:
-                pair = paper.KEYPOINTS.get(task, {}).get(kind, {}).get(servo.adex)
-                row.append(f"({pair[0]:.1f}, {pair[1]:.1f})" if pair else "")
-        body.append(row)
-    average_row, counted = ["average"], ["dead of keypoints; images"]
-    for servo in columns:
-        own = select(lines, servo=servo.name)
-        average_row.append(marked(f"{average(own):.2f}", own[0]) if own else success.absent(servo))
-        counted.append(counts(own[0]) if own else success.absent(servo))
-        if servo.keypoints:
-            value = paper.KEYPOINTS_AVERAGE.get(task, {}).get(servo.adex)
-            average_row.append(f"{value:.2f}" if value is not None else "")
-            counted.append("more than 400 images" if value is not None else "")
-    return [*body, average_row, counted]
+        pairs = paper.KEYPOINTS.get(task, {}).get(kind, {})
+        printed = {adex: f"({pair[0]:.1f}, {pair[1]:.1f})" for adex, pair in pairs.items()}
+        body.append(columns.row(kind, select(lines, perturbation=kind), servos, lambda own: entry(own[0]), printed))
+    means = paper.KEYPOINTS_AVERAGE.get(task, {})
+    printed = {adex: f"{value:.2f}" for adex, value in means.items()}
+    body.append(columns.row("average", lines, servos, lambda own: f"{average(own):.2f}", printed))
+    images = dict.fromkeys(means, "more than 400 images")
+    return [*body, columns.row("dead of keypoints; images", lines, servos, lambda own: counts(own[0]), images)]
+
+
+def short(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
+    """The shipped servos alone, a row a task."""
+    name = "Table I in short: change of keypoint location and of confidence in per cent"
+    return columns.short(name, KINDS, [short_row(lines, task) for task in tasks])
+
+
+def short_row(lines: Sequence[Record], task: str) -> list[str]:
+    """One shipped servo, and the paper's averages."""
+    own = select(lines, servo=shipped(task).name)
+    cells = [entry(line) for kind in KINDS for line in select(own, perturbation=kind)]
+    numbers = all_marked([*cells, f"{average(own):.2f}"], own[0]) if own else [MISSING] * (len(KINDS) + 1)
+    means = [f"{paper.KEYPOINTS_AVERAGE[task][adex]:.2f}" for adex in (paper.WITHOUT, paper.WITH)]
+    return [paper.title(task), *numbers, *means]
 
 
 def counts(line: Record) -> str:
@@ -93,7 +86,7 @@ def counts(line: Record) -> str:
 
 def entry(line: Record) -> str:
     """Location and confidence as the paper prints them."""
-    return marked("({location_percent:.2f}, {confidence_percent:.2f})".format(**line), line)
+    return "({location_percent:.2f}, {confidence_percent:.2f})".format(**line)
 
 
 def average(lines: Sequence[Record]) -> float:

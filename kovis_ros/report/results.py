@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,14 +90,18 @@ class Results:
             return ""
         weights = {"weights_sha256": self._sha256(servo)}
         parts = differing(uncounted(data.get("identity")), uncounted({**self.present(servo, study), **weights}))
-        if servo.keypoints and (training := self.read(servo, "training")):
-            now = self.present(servo, "training")
-            parts += [f"training's {part}" for part in differing(training.get("identity"), now)]
-        return ", ".join(part.removesuffix("_sha256") for part in parts)
+        parts += [f"training's {part}" for part in self.stale_training(servo)]
+        return named(parts)
 
-    def other_weights(self, servo: Servo, data: Mapping[str, Any]) -> bool:
-        """Do a servo's weights differ from those that a result names."""
-        return bool(differing(data, {"weights_sha256": self._sha256(servo)}))
+    def stale_training(self, servo: Servo) -> list[str]:
+        """What the training of a servo of the grid was of that is another one now; of a shipped one nobody asks."""
+        training = self.read(servo, "training") if servo.keypoints else None
+        return differing(training.get("identity"), self.present(servo, "training")) if training else []
+
+    def stale_run(self, servo: Servo, name: str, data: Mapping[str, Any], weights: bool) -> str:
+        """As ``stale``, of a run that is no study, whose ``data`` names what it is of; do its weights count?"""
+        own = {"weights_sha256": self._sha256(servo)} if weights else {}
+        return named(differing(data, {**own, **self.present(servo, name)}))
 
     def _sha256(self, servo: Servo) -> str:
         """Of a servo's weights; empty when there are none."""
@@ -114,6 +118,11 @@ def differing(identity: Mapping[str, Any] | None, now: Mapping[str, Any], whole:
     """
     known = identity or {}
     return [name for name in ({**now, **known} if whole else now) if known.get(name) != now.get(name)]
+
+
+def named(parts: Iterable[str]) -> str:
+    """Parts of an identity in words."""
+    return ", ".join(part.removesuffix("_sha256") for part in parts)
 
 
 def uncounted(identity: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from kovis_ros.report import success
 from kovis_ros.report.figures import AXES
 from kovis_ros.report.results import Results, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, marked, percent, select
+from kovis_ros.report.tables import MISSING, Record, Table, all_marked, percent, select
 
 TASK = "pick_mug_6d"
 SERVO = shipped(TASK)
@@ -36,7 +36,8 @@ def row(own: Sequence[Record]) -> list[str]:
         return [MISSING] * 5
     found = own[0]
     shares = [percent(found[name], 1) for name in ("aligned_and_succeeded_rate", "false_converged_rate")]
-    return [success.shown(found), *shares, success.errors(found), success.errors(found, "p90")]
+    errors = [success.errors(found), success.errors(found, "p90")]
+    return all_marked([success.shown(found), *shares, *errors], found)
 
 
 def left(results: Results) -> list[str]:
@@ -48,4 +49,4 @@ def left(results: Results) -> list[str]:
     last = np.median(np.abs([trial["errors"][-1] for trial in found["trajectories"]]), axis=0)
     sizes = dict(zip(found["axes"], last, strict=True))
     shown = [f"{np.degrees(sizes[a]):.2f} deg" if a.startswith("r") else f"{1e3 * sizes[a]:.2f} mm" for a in AXES]
-    return [marked(text, known) for text in shown]
+    return all_marked(shown, known)

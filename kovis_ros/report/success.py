@@ -78,7 +78,7 @@ def shipped_cell(lines: Sequence[Record], task: str, study: str, adex: bool) -> 
 def rate_text(lines: Sequence[Record], servo: Servo, study: str = "success") -> str:
     """Rate, Wilson's interval and number of trials, or why there are none."""
     own = select(lines, servo=servo.name, seen=STUDIES[study])
-    return shown(own[0]) if own else absent(servo)
+    return marked(shown(own[0]), own[0]) if own else absent(servo)
 
 
 def absent(servo: Servo) -> str:
@@ -90,7 +90,7 @@ def shown(line: Record) -> str:
     """Rate, Wilson's interval and number of trials of one line."""
     low, high = 100.0 * line["wilson_low"], 100.0 * line["wilson_high"]
     text = f"{percent(line['success_rate'], 1)} ({low:.1f}-{high:.1f}) of {line['trials']}"
-    return marked(text + left_out(line["no_start"], "without a start"), line)
+    return text + left_out(line["no_start"], "without a start")
 
 
 def turns(line: Record) -> bool:

@@ -58,6 +58,11 @@ def marked(text: str, record: Record) -> str:
     return f"{text} {MARK}" if record.get("stale") else text
 
 
+def all_marked(cells: Sequence[str], record: Record) -> list[str]:
+    """The numbers of a row, each as ``marked``."""
+    return [marked(cell, record) for cell in cells]
+
+
 def left_out(count: int, why: str) -> str:
     """A remark on what a number does without; empty for none."""
     return f"; {count} {why}" if count else ""

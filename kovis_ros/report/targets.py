@@ -31,6 +31,17 @@ def table(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
     return Table("Targets of the shipped servos", ["target", *map(paper.title, tasks)], rows)
 
 
+def records(lines: Sequence[Record], tasks: Sequence[str]) -> list[Record]:
+    """A line for each task that was run and target; ``lines`` are those of Table III."""
+    own = [line for task in tasks for line in select(lines, servo=shipped(task).name, seen=STUDIES["success"])]
+    return [
+        Record(task=line["task"], target=name, found=found.text, verdict=verdict(found, line), stale=line["stale"])
+        for line in own
+        for name, judge in TARGETS.items()
+        if (found := judge(line))
+    ]
+
+
 def cell(lines: Sequence[Record], task: str, judge: Judge) -> str:
     """What was found and whether it is enough, which takes enough trials."""
     own = select(lines, servo=shipped(task).name, seen=STUDIES["success"])
@@ -42,7 +53,12 @@ def judged(line: Record, judge: Judge) -> str:
     found = judge(line)
     if found is None:
         return DOES_NOT_APPLY
-    return f"{found.text}: {found.verdict if line['trials'] >= TRIALS else 'too few trials'}"
+    return f"{found.text}: {verdict(found, line)}"
+
+
+def verdict(found: Found, line: Record) -> str:
+    """Is it enough, which only enough trials tell."""
+    return found.verdict if line["trials"] >= TRIALS else "too few trials"
 
 
 def success(line: Record) -> Found:
