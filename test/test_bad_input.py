@@ -15,6 +15,7 @@ from kovis_ros.cli import main as cli
 from kovis_ros.method.config import LoopConfig, RolloutConfig, load_task, to_dict
 
 ROOT = Path(__file__).resolve().parents[1]
+LIFT = "completion: [{move_m: [0.0, 0.0, -0.09]}]"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_a_task_that_cannot_be_built_leaves_no_bag(
     """A mesh that is not there; a target out of reach."""
     pytest.importorskip("pybullet")
     monkeypatch.chdir(tmp_path)
-    Path("tea.yaml").write_text(f"name: tea\n{settings}\n")
+    Path("tea.yaml").write_text(f"name: tea\n{LIFT}\n{settings}\n")
     assert cli.main(["record", "tea.yaml", "--out", "bag", "--rollouts", "1", "--workers", "1"]) == code
     assert text in capfd.readouterr().err.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["tea.yaml"]
@@ -88,7 +89,7 @@ def test_a_task_by_hand_that_cannot_be_recorded_is_one_line(
     pytest.importorskip("pybullet")
     monkeypatch.chdir(tmp_path)
     bad_meshes(tmp_path)
-    Path("tea.yaml").write_text(f"name: tea\ntarget: {{mesh: ./{mesh}, collision: ./{piece}}}\n{settings}\n")
+    Path("tea.yaml").write_text(f"name: tea\ntarget: {{mesh: ./{mesh}, collision: ./{piece}}}\n{LIFT}\n{settings}\n")
     before = sorted(tmp_path.iterdir())
     assert cli.main(["record", "tea.yaml", "--out", "bag", "--rollouts", "1", "--workers", "1"]) == 2
     told = capfd.readouterr().err

@@ -10,7 +10,8 @@ import yaml
 from kovis_ros.method import config
 from kovis_ros.method.config import ConfigError, from_dict, load_task, to_dict
 
-MINIMAL = {"name": "x", "target": {}}
+LIFT = {"completion": [{"move_m": [0.0, 0.0, -0.09]}]}
+MINIMAL = {"name": "x", "target": {}, **LIFT}
 
 
 @pytest.mark.parametrize("name", config.task_names())
@@ -94,6 +95,13 @@ def test_settings_are_frozen() -> None:
         ({"training": {"loss": {"depth": -1.0}}}, "training.loss.depth is -1.0: give 0 or more"),
         ({"training": {"adversarial": {"probability": 1.5}}}, "training.adversarial.probability is 1.5: give 0 to 1"),
         ({"appearance": {"distractors": -1}}, "appearance.distractors is -1: give 0 or more"),
+        ({"camera": {"field_of_view_deg": [53.0, 170.0]}}, r"field_of_view_deg is \[53.0, 170.0\]: give at most 120"),
+        ({"camera": {"field_of_view_deg": [0.0, 60.0]}}, "camera.field_of_view_deg is .* give more than 0"),
+        ({"appearance": {"light_elevation_deg": [25.0, 95.0]}}, r"elevation_deg is \[25.0, 95.0\]: give 0 to 90"),
+        ({"appearance": {"light_elevation_deg": [-5.0, 80.0]}}, r"elevation_deg is \[-5.0, 80.0\]: give 0 or more"),
+        ({"training": {"loss": {"hardest": 1.5}}}, "training.loss.hardest is 1.5: give at most 1"),
+        ({"completion": []}, "success.kind is 'lift' and no step of completion moves: give one with move_m"),
+        ({"completion": [{"gripper_m": 0.0}]}, "success.kind is 'lift' and no step of completion moves"),
         ({"model": {"layers": [2, -3]}}, r"model.layers is \[2, -3\]: give 0 or more"),
     ],
 )
@@ -126,7 +134,8 @@ def test_missing_key_is_named() -> None:
 
 
 def test_files_with_a_dot_lie_beside_the_task(tmp_path: Path) -> None:
-    (tmp_path / "x.yaml").write_text("name: x\ntarget: {mesh: ./meshes/x.obj, collision: mug/piece_*.obj}\n")
+    text = "name: x\ntarget: {mesh: ./meshes/x.obj, collision: mug/piece_*.obj}\n"
+    (tmp_path / "x.yaml").write_text(f"{text}{yaml.safe_dump(LIFT)}")
     target = load_task(tmp_path / "x.yaml").target
     assert target.mesh == str(tmp_path / "meshes" / "x.obj") and target.collision == "mug/piece_*.obj"
 
@@ -182,7 +191,8 @@ def test_a_file_that_does_not_say_one_thing(
 
 
 def test_a_key_may_override_what_it_merges(tmp_path: Path) -> None:
-    (tmp_path / "x.yaml").write_text("name: x\ntarget: &t {mass_kg: 0.1}\nheld: {<<: *t, mass_kg: 0.2, grip_m: 0.04}\n")
+    text = "name: x\ntarget: &t {mass_kg: 0.1}\nheld: {<<: *t, mass_kg: 0.2, grip_m: 0.04}\n"
+    (tmp_path / "x.yaml").write_text(f"{text}{yaml.safe_dump(LIFT)}")
     task = load_task(tmp_path / "x.yaml")
     assert (task.target.mass_kg, task.held.mass_kg, task.held.grip_m) == (0.1, 0.2, 0.04)
 

@@ -26,6 +26,7 @@ name: pick_mug
 target: {mesh: mug/mug.obj, collision: 'mug/piece_*.obj'}
 goal: {position_m: [0.055, 0.0, 0.066], rpy_deg: [180.0, 0.0, 90.0]}
 tcp_offset_m: 0.160
+completion: [{move_m: [0.0, 0.0, -0.01]}]
 model: {growth: 8, layers: [1, 2], decoder_layers: [1, 1], servo_hidden: [32]}
 training: {batch: 4, finish_samples: 0, validation_share: 0.2}
 servo: {timeout_s: 0.3}

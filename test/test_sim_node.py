@@ -26,7 +26,11 @@ from kovis_sim.scene import Scene  # noqa: E402
 from kovis_sim.shared_state import ArmState, SharedState  # noqa: E402
 
 pytestmark = pytest.mark.ros
-FAR = "name: far\ntarget: {mesh: mug/mug.obj, collision: mug/piece_*.obj, position_range_m: [[2.0, 2.1], [0.0, 0.1]]}\n"
+FAR = """
+name: far
+target: {mesh: mug/mug.obj, collision: mug/piece_*.obj, position_range_m: [[2.0, 2.1], [0.0, 0.1]]}
+completion: [{move_m: [0.0, 0.0, -0.09]}]
+"""
 
 
 class Controller:
