@@ -1,4 +1,4 @@
-"""A recording at a glance: samples as recorded, their truth, and what training makes of them; PNG."""
+"""A recording at a glance: samples as recorded or drawn now, their truth, and what training makes of them; PNG."""
 
 from __future__ import annotations
 
@@ -22,20 +22,29 @@ TEXTURES = 48  # enough for a page; training draws 384
 TITLES = ("left", "right", "truth, left", "truth, right", "trained on: left", "right", "left", "right")
 
 
-def sheet(samples: Sequence[Sample], task: Task, seed: int = 0) -> Picture:
+def sheet(samples: Sequence[Sample], task: Task, seed: int = 0, drawn: Sequence[Sample] = ()) -> Picture:
     """A row for each sample: both eyes as recorded, their truth, and draws of augmentation and sensor of the task.
 
+    Below them, under a heading that says so, likewise those that were ``drawn`` now with the settings of the task.
     What training would refuse, as a black image, has no row.
     """
+    parts = [heading(TITLES), *rows(samples, task, seed)]
+    if drawn:
+        parts += [heading((f"drawn now, with the settings of {task.name}:",)), *rows(drawn, task, seed)]
+    return np.vstack(parts)
+
+
+def rows(samples: Sequence[Sample], task: Task, seed: int) -> list[Picture]:
+    """A row of tiles for each sample that training would take."""
     packed = [item for sample in samples if (item := fit(sample, task)) is not None]
-    drawn = [augmented(packed, task, seed + i) for i in range(DRAWS)] if packed else []
-    rows = [titles()]
+    draws = [augmented(packed, task, seed + i) for i in range(DRAWS)] if packed else []
+    made = []
     for i, item in enumerate(packed):
         eyes = [tile(image) for image in item["images"]]
         truth = [marked(*eye) for eye in zip(item["images"], item["mask"], item["landmarks"], strict=True)]
-        looks = [tile(image) for draw in drawn for image in draw[i]]
-        rows.append(np.hstack([framed(picture) for picture in (*eyes, *truth, *looks)]))
-    return np.vstack(rows)
+        looks = [tile(image) for draw in draws for image in draw[i]]
+        made.append(np.hstack([framed(picture) for picture in (*eyes, *truth, *looks)]))
+    return made
 
 
 def fit(sample: Sample, task: Task) -> dict[str, NDArray[np.generic]] | None:
@@ -77,10 +86,10 @@ def framed(picture: Picture) -> Picture:
     return np.asarray(cv2.copyMakeBorder(picture, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)), np.uint8)
 
 
-def titles() -> Picture:
-    """The heading of the columns."""
+def heading(words: Sequence[str]) -> Picture:
+    """A white band as wide as a row, with words over its columns, the first ones where there are fewer."""
     head = np.full((HEAD, (TILE + GAP) * len(TITLES), 3), 255, np.uint8)
-    for i, title in enumerate(TITLES):
+    for i, title in enumerate(words):
         place = (i * (TILE + GAP) + 4, HEAD - 8)
         cv2.putText(head, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
     return head

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import trimesh
 import yaml
 
@@ -52,7 +53,10 @@ def draft(name: str, target: Solid, held: Solid | None, wish: Wish) -> Task:
         **(_grasp(target.mesh) if held is None else _insertion(top, held.mesh, wish.depth_m)),
     }
     fulfil(wish, settings)
-    return from_dict(settings, f"task {name}")
+    task = from_dict(settings, f"task {name}")
+    if held is None and to_dict(task.goal) == _around(target.mesh):
+        _expect_narrow(target.mesh, task)
+    return task
 
 
 def check(name: str, wish: Wish) -> None:
@@ -74,14 +78,30 @@ def fulfil(wish: Wish, settings: dict[str, Any]) -> None:
         put(settings, setting)
 
 
+def _around(mesh: trimesh.Trimesh) -> dict[str, Any]:
+    """The goal of a hand that closes along y around the middle of the target."""
+    x, y, half = (float(value) for value in mesh.bounds.mean(0))
+    place = [round(x, 4), round(y, 4), round(max(half, 0.012) + FORWARD_M, 4)]
+    return {"position_m": place, "rpy_deg": [180.0, 0.0, 90.0]}
+
+
+def _expect_narrow(mesh: trimesh.Trimesh, task: Task) -> None:
+    """ConfigError unless the target's upper half, which the hand reaches around, goes between the fingers' pegs."""
+    middle = mesh.bounds.mean(0)
+    cut = trimesh.intersections.mesh_plane(mesh, (0.0, 0.0, 1.0), middle).reshape(-1, 3)
+    upper = np.vstack([mesh.vertices[mesh.vertices[:, 2] >= middle[2]], cut])
+    width, room = float(np.ptp(upper[:, 1])), task.held.grip_m - 2.0 * PEG_M
+    if width > room:
+        raise ConfigError(
+            f"--target is {1e3 * width:.0f} mm wide along y, where the fingers close, of at most {1e3 * room:.0f} mm: "
+            "turn it about z, or give --goal at a narrower part"
+        )
+
+
 def _grasp(mesh: trimesh.Trimesh) -> dict[str, Any]:
     """An empty hand closes around the middle of the target and lifts it."""
-    x, y, half = (float(value) for value in mesh.bounds.mean(0))
     return {
-        "goal": {
-            "position_m": [round(x, 4), round(y, 4), round(max(half, 0.012) + FORWARD_M, 4)],
-            "rpy_deg": [180.0, 0.0, 90.0],
-        },
+        "goal": _around(mesh),
         "tcp_offset_m": 0.160,
         "completion": [
             {"gripper_m": 0.0, "force_n": 60.0, "settle_s": 0.5},

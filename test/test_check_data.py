@@ -19,11 +19,12 @@ from kovis_ros.bags import Recording, Sample  # noqa: E402
 from kovis_ros.cli import check_data  # noqa: E402
 from kovis_ros.cli.main import main as kovis  # noqa: E402
 from kovis_ros.method import data_check, stereo_check  # noqa: E402
-from kovis_ros.method.config import Task, load_task, to_dict  # noqa: E402
+from kovis_ros.method.config import Task, from_dict, load_task, to_dict  # noqa: E402
 from kovis_sim import rollouts  # noqa: E402
 from kovis_sim.scene import Scene  # noqa: E402
 
 ROLLOUTS = 20
+PITCH = contact_sheet.TILE + contact_sheet.GAP  # pixels from tile to tile
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +134,8 @@ def test_the_command_reports_shows_and_fails(
     found = json.loads((tmp_path / "good.json").read_text())
     assert found["passed"] and found["looked_at"] == 100 and set(found["messages"].values()) == {100}
     sheet = cv2.imread(str(tmp_path / "good.png"))
-    columns = len(contact_sheet.TITLES) * (contact_sheet.TILE + contact_sheet.GAP)
-    assert sheet.shape == (contact_sheet.HEAD + 8 * (contact_sheet.TILE + contact_sheet.GAP), columns, 3)
+    columns = len(contact_sheet.TITLES) * PITCH
+    assert sheet.shape == (contact_sheet.HEAD + 8 * PITCH, columns, 3)
     black = [sample._replace(left=np.zeros_like(sample.left)) for sample in samples]
     bad = bag(tmp_path / "bad", task, black)
     assert kovis(["check-data", str(bad), "--samples", "20"]) == 1
@@ -159,13 +160,52 @@ def test_the_sheet_shows_places_away_from_the_goal(total: int) -> None:
     assert check_data.spread(1, 1) == [0]
 
 
-def test_the_sheet_shows_the_tasks_appearance(samples: list[Sample], task: Task) -> None:
+def test_the_sheet_shows_what_training_adds(samples: list[Sample], task: Task) -> None:
     """Columns five to eight are drawn anew by each seed; the recorded ones are not."""
     one, two = (contact_sheet.sheet(samples[:2], task, seed) for seed in (0, 7))
-    recorded = 4 * (contact_sheet.TILE + contact_sheet.GAP)
+    recorded = 4 * PITCH
     body = slice(contact_sheet.HEAD, None)
     assert np.array_equal(one[body, :recorded], two[body, :recorded])
     assert np.abs(one[body, recorded:].astype(int) - two[body, recorded:]).mean() > 10
+
+
+PLAIN = {"distractors": 0, "texture_probability": 0.0, "background_probability": 0.0, "shadow_probability": 0.0}
+
+
+def test_the_sheet_shows_the_tasks_appearance(
+    samples: list[Sample], task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files that differ in ``appearance`` alone: below the same rows of the bag stand other pictures."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(check_data, "ROWS", 3)
+    bag(Path("bag"), task, samples[:15])
+    sheets = {}
+    for name, appearance in {"usual": {}, "plain": PLAIN}.items():
+        settings = {**to_dict(task), "name": name, "appearance": appearance}
+        Path(f"{name}.yaml").write_text(yaml.safe_dump(settings))
+        kovis(["check-data", "bag", "--task", f"{name}.yaml", "--sheet", f"{name}.png"])
+        sheets[name] = cv2.imread(f"{name}.png")
+    assert sheets["usual"].shape == sheets["plain"].shape == (2 * (contact_sheet.HEAD + 3 * PITCH), 8 * PITCH, 3)
+    of_bag, drawn = (slice(top, top + 3 * PITCH) for top in (contact_sheet.HEAD, 2 * contact_sheet.HEAD + 3 * PITCH))
+    assert np.array_equal(sheets["usual"][of_bag], sheets["plain"][of_bag])
+    apart = np.abs(sheets["usual"][drawn, : 2 * PITCH].astype(int) - sheets["plain"][drawn, : 2 * PITCH])
+    assert all(row.mean() > 5 for row in np.split(apart, 3))
+
+
+def test_what_is_drawn_has_the_tasks_appearance(task: Task) -> None:
+    """Patterns, distractors and shadows on the table, or nothing but the light falling off."""
+    usual, plain = (
+        check_data.draw(from_dict({**to_dict(task), "appearance": appearance}), 5, 0) for appearance in ({}, PLAIN)
+    )
+    assert [sample.step for sample in usual] == [0, 1, 2, 3, 4]
+    assert np.mean([unrest(sample) for sample in plain]) < 1.0 < 3.0 < np.mean([unrest(sample) for sample in usual])
+
+
+def unrest(sample: Sample) -> float:
+    """Grey levels from pixel to pixel of the background; a light that falls off has next to none."""
+    background = sample.segmentation[0] == 0
+    beside = background[:, 1:] & background[:, :-1]
+    return float(np.abs(np.diff(sample.left.astype(int), axis=1))[beside].mean())
 
 
 @pytest.mark.parametrize(
@@ -201,7 +241,7 @@ def test_settings_that_cannot_be_are_one_line(
     settings: dict[str, object], text: str, samples: list[Sample], task: Task, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """Those of the bag, and those to be shown. Meshes and goal play no part: the images are there."""
+    """Those of the bag, and those to be shown. The bag's meshes and goal play no part: its images are there."""
     monkeypatch.chdir(tmp_path)
     bag(Path("bag"), task, samples[:10])
     Path("mine.yaml").write_text(yaml.safe_dump({"name": "mine", "target": {}, **settings}))
@@ -213,4 +253,22 @@ def test_settings_that_cannot_be_are_one_line(
     assert kovis(["check-data", "bag"]) == 2
     told = capsys.readouterr().err
     assert "the bag's settings" in told and text in told and len(told.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "mine.yaml"]
+
+
+def test_a_task_that_cannot_be_drawn_is_told_before_the_bag_is_read(
+    samples: list[Sample],
+    task: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bags, "read_evenly", lambda *_: pytest.fail("read"))
+    bag(Path("bag"), task, samples[:10])
+    lost = {**to_dict(task), "target": {**to_dict(task.target), "mesh": "./lost.obj"}}
+    Path("mine.yaml").write_text(yaml.safe_dump(lost))
+    assert kovis(["check-data", "bag", "--task", "mine.yaml"]) == 2
+    told = capsys.readouterr().err
+    assert "lost.obj" in told and len(told.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "mine.yaml"]

@@ -94,6 +94,12 @@ def test_settings_are_frozen() -> None:
         ({"training": {"loss": {"depth": -1.0}}}, "training.loss.depth is -1.0: give 0 or more"),
         ({"training": {"adversarial": {"probability": 1.5}}}, "training.adversarial.probability is 1.5: give 0 to 1"),
         ({"appearance": {"distractors": -1}}, "appearance.distractors is -1: give 0 or more"),
+        ({"camera": {"field_of_view_deg": [53.0, 170.0]}}, r"field_of_view_deg is \[53.0, 170.0\]: give at most 120"),
+        ({"camera": {"field_of_view_deg": [0.0, 60.0]}}, "camera.field_of_view_deg is .* give more than 0"),
+        ({"appearance": {"light_elevation_deg": [25.0, 95.0]}}, r"elevation_deg is \[25.0, 95.0\]: give 0 to 90"),
+        ({"appearance": {"light_elevation_deg": [-5.0, 80.0]}}, r"elevation_deg is \[-5.0, 80.0\]: give 0 or more"),
+        ({"training": {"loss": {"hardest": 1.5}}}, "training.loss.hardest is 1.5: give at most 1"),
+        ({"completion": [{"gripper_m": 0.0}]}, "success.kind is 'lift' and no step of completion moves"),
         ({"model": {"layers": [2, -3]}}, r"model.layers is \[2, -3\]: give 0 or more"),
     ],
 )

@@ -50,7 +50,15 @@ def test_the_tutorial_in_short_form(here: Path) -> None:
     for name in ("goal", "starts", "landmarks"):
         picture = cv2.imread(f"usb/preview/{name}.png", cv2.IMREAD_GRAYSCALE)
         assert min(picture.shape) >= 480 and picture.std() > 20
+    for name in ("goal", "landmarks"):
+        made, shown = (cv2.imread(str(file)).astype(int) for file in picture_files(name))
+        assert np.mean(np.abs(made - shown) > 32) < 0.001, "copy {} to {}".format(*picture_files(name))
     assert cv2.imread(checked["sheet"]).std() > 20
+
+
+def picture_files(name: str) -> tuple[Path, Path]:
+    """A preview as the tutorial made it, and as ``docs/new_task.md`` shows it."""
+    return Path(f"usb/preview/{name}.png"), ROOT / "docs" / "images" / f"new_task_{name}.png"
 
 
 def test_the_file_says_what_the_task_is(tmp_path: Path) -> None:
@@ -76,6 +84,11 @@ def test_the_file_says_what_the_task_is(tmp_path: Path) -> None:
         (["a", "--target", "fine.stl"], "triangles of at most 6000: simplify it in CAD"),
         (["a", "--target", "split.stl"], "split_piece_0.stl is not convex and closed"),
         (["a", "--target", "cad/socket.stl", "--held", "wide.stl"], "--held is 90 mm wide along y"),
+        (["a", "--target", "wide.stl"], "--target is 90 mm wide along y, where the fingers close, of at most 73 mm"),
+        (
+            ["a", "--target", "wide.stl", "--goal", *"0 0 0.039 180 0 90".split()],
+            "is in collision: raise goal.position_m",
+        ),
         (["a", "--target", "cad/socket.stl", "--held", "cad/plug.stl", "--depth", "0.2"], "give a smaller --depth"),
         (["a", "--target", "nan.obj"], "--target nan.obj has a vertex at (nan, 0, 0): export it with finite"),
         (["a", "--target", "cad"], "--target cad is a folder: give the file of a mesh"),

@@ -1,5 +1,6 @@
 """Is a recording fit to train on? Figures with limits, and a contact sheet with the appearance that training adds.
 
+With --task the sheet also shows what a recording with the settings of that task would look like: they are drawn now.
 Exit code 1 when a limit is missed. The limits stand with their reasons in kovis_ros/method/data_check.py.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from itertools import islice
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +21,16 @@ if TYPE_CHECKING:
     from kovis_ros.method.config import Task
     from kovis_ros.method.data_check import Check
 
-ROWS = 8  # samples on the contact sheet
+ROWS = 8  # samples of the bag on the contact sheet, and as many that are drawn now
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `kovis check-data`."""
     parser.add_argument("bag", type=Path, help="folder that `kovis record` made")
     parser.add_argument("--samples", type=int, default=500, help="looked at, spread evenly (default: 500); 0: all")
-    parser.add_argument("--task", help="preview the appearance of this task or YAML file (default: the bag's settings)")
+    parser.add_argument(
+        "--task", help="preview the appearance of this task or YAML file, drawn now (default: the bag's settings)"
+    )
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="contact sheet (default: BAG.png beside the bag)")
     parser.add_argument("--seed", type=int, default=0, help="of the appearance on the sheet (default: 0)")
 
@@ -44,9 +48,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--sheet {picture} cannot be: give a .png in a folder that exists")
     found = bags.info(args.bag)
     task, shown = tasks(found, args.task)
+    drawn = draw(shown, ROWS, args.seed) if args.task else []  # first: a task that cannot be is told before the work
     looked = list(bags.read_evenly(args.bag, args.samples or found.samples))
     checks = data_check.check(looked, task)
-    save_sheet(looked, shown, picture, args.seed)
+    save_sheet(looked, drawn, shown, picture, args.seed)
     failed = [check for check in checks if not check.ok]
     print(report(found, len(looked), checks))
     print(f"contact sheet: {picture}")
@@ -69,15 +74,31 @@ def tasks(found: BagInfo, other: str | None) -> tuple[Task, Task]:
     return task, load_task(other) if other else task
 
 
-def save_sheet(samples: list[Sample], task: Task, path: Path, seed: int) -> None:
-    """The contact sheet of samples spread evenly, whole or not at all."""
+def draw(task: Task, count: int, seed: int) -> list[Sample]:
+    """What a recording with a task's settings would hold: of each of ``count`` roll-outs one sample, a step further on.
+
+    ConfigError for meshes or a goal that cannot be.
+    """
+    from kovis_sim import rollouts
+    from kovis_sim.scene import Scene
+
+    scene = Scene(task)
+    try:
+        steps = [i % task.rollout.steps for i in range(count)]
+        return [next(islice(rollouts.rollout(scene, seed, i), step, None)) for i, step in enumerate(steps)]
+    finally:
+        scene.close()
+
+
+def save_sheet(samples: list[Sample], drawn: list[Sample], task: Task, path: Path, seed: int) -> None:
+    """The contact sheet of samples spread evenly, and of those drawn now; whole or not at all."""
     import cv2
 
     from kovis_ros import contact_sheet
 
     chosen = [samples[i] for i in spread(len(samples), min(ROWS, len(samples)))]
     scratch = path.with_name(f".{path.name}.part")
-    scratch.write_bytes(cv2.imencode(".png", contact_sheet.sheet(chosen, task, seed))[1].tobytes())
+    scratch.write_bytes(cv2.imencode(".png", contact_sheet.sheet(chosen, task, seed, drawn))[1].tobytes())
     os.replace(scratch, path)
 
 

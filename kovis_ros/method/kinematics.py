@@ -63,15 +63,6 @@ def forward(q: npt.ArrayLike, arm: Arm = UR5) -> Array:
     return np.array(_flange(angles, arm))
 
 
-def link_poses(q: npt.ArrayLike, arm: Arm = UR5) -> Array:
-    """DH frames 0 (base) to 6 (tool0): q (6,) rad -> base_T_frame (7, 4, 4)."""
-    poses = [np.eye(4)]
-    lengths = zip((0.0, arm.a2, arm.a3, 0.0, 0.0, 0.0), (arm.d1, 0.0, 0.0, arm.d4, arm.d5, arm.d6), strict=True)
-    for angle, alpha, (a, d) in zip(np.asarray(q, dtype=float).tolist(), ALPHA, lengths, strict=True):
-        poses.append(poses[-1] @ _dh(angle, d, a, alpha))
-    return np.stack(poses)
-
-
 def jacobian(q: npt.ArrayLike, arm: Arm = UR5, tcp_offset_m: float = 0.0) -> Array:
     """Geometric Jacobian (6, 6) in base: joint speeds (rad/s) -> (v m/s of the TCP, w rad/s).
 
@@ -206,8 +197,3 @@ def _wrap(angle: float) -> float:
     """Into (-pi, pi]."""
     wrapped = (angle + pi) % (2 * pi) - pi
     return wrapped if wrapped > -pi else pi
-
-
-def _dh(theta: float, d: float, a: float, alpha: float) -> Array:
-    c, s, ca, sa = cos(theta), sin(theta), cos(alpha), sin(alpha)
-    return np.array([[c, -s * ca, s * sa, a * c], [s, c * ca, -c * sa, a * s], [0.0, sa, ca, d], [0.0, 0.0, 0.0, 1.0]])

@@ -59,14 +59,6 @@ def within(values: ArrayLike, limits: Sequence[float]) -> list[list[float]]:
     return [[limit, float(np.mean(array <= limit)) if array.size else 0.0] for limit in limits]
 
 
-class Health(NamedTuple):
-    """Of the keypoints over a set of images."""
-
-    background_share: float  # confidence-weighted share of keypoints whose centroid lies on the background
-    dead: int  # keypoints whose confidence never exceeds ``DEAD``
-    jitter: float  # confidence-weighted motion under noise, in shares of the image's side; dead ones left out
-
-
 def background_share(keypoints: Tensor, segmentation: Tensor, size: int) -> Tensor:
     """Confidence-weighted share of keypoints (N, K, 3) on background cells of segmentation (N, H, W)."""
     mask = background_cells(segmentation, size).flatten(1)

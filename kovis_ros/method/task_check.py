@@ -33,6 +33,11 @@ SHARES = (
     "training.adversarial.probability", "training.validation_share", "training.average", "training.loss.hardest",
     "model.dropout", *(f"training.augment.{name}" for name in AUGMENTS),
 )  # fmt: skip
+MOST = {  # of a range: its upper limit
+    **dict.fromkeys(SHARES, 1.0),
+    "camera.field_of_view_deg": 120.0,  # a flat image spreads without end towards 180
+    "appearance.light_elevation_deg": 90.0,
+}
 NAME = r"\w[\w .-]*"  # of a task: bags, runs and results are folders of that name
 
 
@@ -56,17 +61,24 @@ def check(task: Task, source: str) -> None:
         raise ConfigError(f"{source}: target.family is {task.target.family!r}: choose from {', '.join(FAMILIES)}")
     if success.kind == "seat" and not task.held.mesh:
         raise ConfigError(f"{source}: success.kind is 'seat' and nothing is held: give held.mesh")
+    if success.kind == "lift" and task.completion and not any(step.move_m for step in task.completion):
+        raise ConfigError(
+            f"{source}: success.kind is 'lift' and no step of completion moves: give one with move_m that lifts, "
+            "or no completion where aligning is all"
+        )
 
 
 def _numbers(task: Task, source: str) -> None:
-    """None is below the least it can be, and no share is above 1."""
+    """None is below the least it can be, or above the most."""
     for name in POSITIVE:
         value = attrgetter(name)(task)
         if (value[0] if isinstance(value, tuple) else value) <= 0:
             raise ConfigError(f"{source}: {name} is {value}: give more than 0")
-    for name in SHARES:
-        if attrgetter(name)(task) > 1:
-            raise ConfigError(f"{source}: {name} is {attrgetter(name)(task)}: give 0 to 1")
+    for name, most in MOST.items():
+        value = attrgetter(name)(task)
+        if (value[-1] if isinstance(value, tuple) else value) > most:
+            shown = list(value) if isinstance(value, tuple) else value
+            raise ConfigError(f"{source}: {name} is {shown}: give {'at most' if name in POSITIVE else '0 to'} {most:g}")
     not_negative(task, source, SIGNED)
 
 

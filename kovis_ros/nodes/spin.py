@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import rclpy
 from rclpy.context import Context
@@ -18,13 +17,6 @@ EXIT_MISSING = 3
 INSTALL = "run `make setup`, or pip install 'kovis_ros[torch,sim,bags,ur,realsense]' beside a sourced ROS 2"
 LAST_SPINS = 5
 OURS = ("kovis_ros.", "kovis_sim.")
-
-
-class Stoppable(Protocol):
-    """A node that can be told to leave everything at rest."""
-
-    def stop(self) -> None:
-        """Send zeros, end what is under way; called once, before the context shuts down."""
 
 
 def main(
