@@ -86,7 +86,7 @@ def test_the_file_says_what_the_task_is(tmp_path: Path) -> None:
         (["a", "--target", "cad/socket.stl", "--held", "wide.stl"], "--held is 90 mm wide along y"),
         (["a", "--target", "wide.stl"], "--target is 90 mm wide along y, where the fingers close, of at most 73 mm"),
         (
-            ["a", "--target", "wide.stl", "--goal", *"0 0 0.039 180 0 90".split()],
+            ["a", "--target", "wide.stl", "--goal", *"0 0 0.038 180 0 90".split()],
             "is in collision: raise goal.position_m",
         ),
         (["a", "--target", "cad/socket.stl", "--held", "cad/plug.stl", "--depth", "0.2"], "give a smaller --depth"),
