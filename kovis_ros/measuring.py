@@ -57,12 +57,13 @@ def measure(
     """
     mesh_check.check(task)  # before their bytes are hashed
     identities = {name: identify(STUDIES[name], task, trained.sha256, settings) for name in names}
-    before = {name for name in names if done(places.results.path(servo, name), identities[name])}
-    for name, identity in identities.items():
+    paths = {name: places.results.path(servo, name) for name in names}
+    before = {name for name in names if done(paths[name], identities[name])}
+    for name, path in paths.items():
+        study, identity = STUDIES[name], identities[name]
         if name in before:
             print(f"{servo.name} {name}: done before")
             continue
-        study, path = STUDIES[name], places.results.path(servo, name)
         ledger = places.work / servo.name / f"{name}.jsonl"
         rows = progress(servo, name, study, task, trained, settings, ledger, identity, workers)
         figures = study.figures(task, settings, rows)

@@ -83,8 +83,10 @@ def run(args: argparse.Namespace) -> int:
         trained = dataclasses.replace(task.training, rho_start=task.model.rho)  # needs no gentle beginning
         task = dataclasses.replace(task, training=trained)
     found = recorded(task, args.data)
-    if task.training.score_trials:
-        check_scene(task)
+    if task.training.score_trials:  # in its scene: one that cannot be is told now, not after epochs
+        from kovis_sim import scene_check
+
+        scene_check.check(task)
     cache = open_cache(task, args.data, found, args.cache)
     out = args.out or Path("runs") / f"{task.name}{'-paper' * args.paper_sizes}"
     score = scorer(task, out) if task.training.score_trials else None
@@ -170,13 +172,6 @@ def refuse_other_settings(recording: Recording, task: Task, bag: Path) -> None:
 def cache_of(bag: Path) -> Path:
     """Where the cache of a bag lies unless another place is given."""
     return bag.with_name(bag.name + ".cache")
-
-
-def check_scene(task: Task) -> None:
-    """ConfigError for a scene that the trials of a score could not be run in; seconds in place of epochs."""
-    from kovis_sim import scene_check
-
-    scene_check.check(task)
 
 
 def scorer(task: Task, out: Path) -> Any:
