@@ -97,20 +97,21 @@ def room(monkeypatch, free):
 
 def test_a_disk_too_small_is_found_before_the_work(task, tmp_path, monkeypatch):
     room(monkeypatch, 10**6)
-    with pytest.raises(bags.BagError, match=r"0\.0 GB free and the bag needs about 0\.3 GB more"):
+    with pytest.raises(bags.BagError, match=r"0\.0 GB free and the bag needs about 0\.2 GB more"):
         rollouts.record(task, 1000, 0, tmp_path / "bag")
     assert not (tmp_path / "bag").exists()
 
 
 def test_a_recording_that_goes_on_needs_room_for_the_rest_alone(task, tmp_path, monkeypatch):
-    """Three of four roll-outs are there; the fourth is five samples of 60 kB."""
+    """Three of four roll-outs are there."""
     monkeypatch.setattr(rollouts, "SHARD", 1)
     out = tmp_path / "bag"
     rollouts.record(task, 3, 5, out, workers=1)
-    room(monkeypatch, 5 * 60_000 - 1)
+    one = 5 * round(rollouts.sample_bytes(task))
+    room(monkeypatch, one - 5)
     with pytest.raises(bags.BagError, match="needs about 0.0 GB more: free some"):
         rollouts.record(task, 4, 5, out, workers=1)
-    room(monkeypatch, 5 * 60_000)
+    room(monkeypatch, one + 5)
     rollouts.record(task, 4, 5, out, workers=1)
     assert bags.info(out).samples == 20
     room(monkeypatch, 0)

@@ -33,7 +33,8 @@ def test_every_task_starts_within_its_range_and_sees_its_target(name):
         assert rotation <= np.radians(task.rollout.start_rotation_deg) + 1e-6
         assert not scene.touching(scene.q)
         left, right = scene.stereo()
-        assert left.shape == right.shape == (128, 128) and left.dtype == np.uint8
+        side = task.camera.size_px
+        assert left.shape == right.shape == (side, side) and left.dtype == np.uint8
         assert (scene.truth().segmentation == 1).mean() > 0.05
         assert (scene.truth().segmentation == 2).mean() > 0.05
     scene.close()
