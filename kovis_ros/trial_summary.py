@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def aligned(task: Task, result: TrialResult) -> bool:
-    """Within the task's tolerances on the commanded axes."""
-    close = result.final_m <= task.success.position_m
+    """Within the task's tolerances on the commanded axes, and nothing touched the target on the way."""
+    close = result.final_m <= task.success.position_m and not result.touched
     return close and result.final_rad <= float(np.radians(task.success.rotation_deg))
 
 
@@ -49,8 +49,8 @@ def summarise(task: Task, results: Sequence[TrialResult]) -> dict[str, Any]:
     false = sum(result.converged and not aligned(task, result) for result in results)
     rows = [
         {"seed": r.seed, "start_m": r.start_m, "start_rad": r.start_rad, "final_m": r.final_m, "final_rad": r.final_rad,
-         "tilt_rad": r.tilt_rad, "seconds": r.seconds, "converged": r.converged, "completed": r.completed,
-         "success": success(task, r), "message": r.message, "images": r.images}
+         "tilt_rad": r.tilt_rad, "seconds": r.seconds, "converged": r.converged, "touched": r.touched,
+         "completed": r.completed, "success": success(task, r), "message": r.message, "images": r.images}
         for r in results
     ]  # fmt: skip
     return {

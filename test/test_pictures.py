@@ -26,7 +26,7 @@ def trial(seed, frames=12):
     jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
     shown = tuple(Frame(0.2 * i, jpeg, State.SERVOING, 0.03, 0.1) for i in range(frames))
     history = tuple(Moment(0.1 * i, np.full(4, 0.03 * 0.9**i), State.SERVOING) for i in range(40))
-    return TrialResult(seed, 0.03, 0.1, 0.001, 0.01, 0.0, 4.0, True, True, "", 100, history, shown)
+    return TrialResult(seed, 0.03, 0.1, 0.001, 0.01, 0.0, 4.0, True, False, True, "", 100, history, shown)
 
 
 def test_strip_has_a_row_a_trial_from_start_to_end(tmp_path):

@@ -61,6 +61,7 @@ class TrialResult(NamedTuple):
     tilt_rad: float
     seconds: float  # from the goal to convergence
     converged: bool
+    touched: bool  # until then
     completed: bool  # by the physics of the cell
     message: str
     images: int
@@ -78,7 +79,7 @@ class TrialClient(Node):
         self.executor_.add_node(self)
         self.trial: SimTrial | None = None
         self.state = int(State.IDLE)
-        self.at_convergence: tuple[float, float, float, float] | None = None
+        self.at_convergence: tuple[float, float, float, float, bool] | None = None
         self.begun: float | None = None
         self.history: list[Moment] = []
         self.frames: list[Frame] = []
@@ -116,7 +117,8 @@ class TrialClient(Node):
         self.moving = self.begun is not None and (self.moving or not arrived)  # not the claim of the goal before
         if arrived and self.moving and self.at_convergence is None and self.trial is not None:
             t, begun = self.trial, self.begun or 0.0
-            self.at_convergence = t.position_error, t.rotation_error, t.tilt, time.monotonic() - begun
+            seconds = time.monotonic() - begun
+            self.at_convergence = t.position_error, t.rotation_error, t.tilt, seconds, t.contacts > 0
 
     def on_overlay(self, message: Image) -> None:
         """Keep the picture, compressed."""
@@ -177,10 +179,11 @@ class TrialClient(Node):
         trial, arrived = self.trial, self.at_convergence
         assert trial is not None and self.begun is not None
         seconds = result.elapsed.sec + result.elapsed.nanosec * 1e-9
-        metres, radians, tilt, when = arrived or (trial.position_error, trial.rotation_error, trial.tilt, seconds)
+        now = trial.position_error, trial.rotation_error, trial.tilt, seconds, trial.contacts > 0
+        metres, radians, tilt, when, touched = arrived or now
         return TrialResult(
             seed, trial.start_position_error, trial.start_rotation_error, metres, radians, tilt, when,
-            arrived is not None, bool(trial.completed), result.error_msg, int(result.images),
+            arrived is not None, touched, bool(trial.completed), result.error_msg, int(result.images),
             tuple(self.history), tuple(self.frames),
         )  # fmt: skip
 
