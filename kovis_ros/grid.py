@@ -198,7 +198,7 @@ class Grid:
         os.replace(part, target)
         figures = {"recipe": recipe(cell.task, self.settings.grid), **epoch}
         head = {"study": "training", **origin(self.command, precision), "identity": self.identity(cell)}
-        sha256 = hashlib.sha256(target.read_bytes()).hexdigest()
+        sha256 = disk.sha256(target)
         cli.save_json(target.with_name("training.json"), {**head, "weights_sha256": sha256, "figures": figures})
 
     def record(self, cell: Cell) -> Path:

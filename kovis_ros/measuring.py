@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kovis_ros import __version__, cli
+from kovis_ros.method import disk
 from kovis_ros.method.config import Task, to_dict
 from kovis_ros.report.results import Results, Servo, differing, read
 from kovis_sim import mesh_check
@@ -43,7 +44,7 @@ def weights(path: Path, recipe: str) -> Weights:
     task = checkpoint.load(path).task
     attacked = task.training.adversarial.probability
     about = {"keypoints": task.model.keypoints, "adex": attacked, "axes": list(task.axes), "recipe": recipe}
-    return Weights(path, hashlib.sha256(path.read_bytes()).hexdigest(), about)
+    return Weights(path, disk.sha256(path), about)
 
 
 def measure(

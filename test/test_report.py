@@ -11,7 +11,7 @@ from stored_results import CURVES, PLAN, full, results, store
 
 from kovis_ros.cli import main as cli
 from kovis_ros.report import anchoring as anchoring_table
-from kovis_ros.report import curves, figures, page, paper, readme, success, targets
+from kovis_ros.report import curves, page, paper, readme, success, targets, trajectories, views
 from kovis_ros.report import keypoints as keypoint_table
 from kovis_ros.report.plan import Plan
 from kovis_ros.report.results import Results, Servo, shipped
@@ -44,7 +44,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     text = files[0].read_text()
     assert {file.name for file in files} == {
         "report.md", "table1.csv", "table2.csv", "table3.csv", "curves.csv", "category.csv", "six_axes.csv",
-        "targets.csv", "graph.csv", "figure8.csv", "speed.csv", "figure7.png", "figure8.png",
+        "targets.csv", "graph.csv", "figure7.csv", "figure8.csv", "speed.csv", "figure7.png", "figure8.png",
     }  # fmt: skip
     table, _, family = text.partition("## Table III")[2].partition("## Figure 7")[0].partition("## A family")
     assert table.count("not run; paper") == 20 and table.count("| not run |") >= 3
@@ -146,7 +146,8 @@ def test_six_axes_have_a_section(tmp_path: Path) -> None:
     assert trials is not None
     store(tmp_path, servo, "success", trials)
     ways = [{"errors": [[1.0] * 6, [0.001 * k, 0.0, 0.0, -0.1 * k, 0.0, 0.0]], "converged": True} for k in (1, 3)]
-    store(tmp_path, servo, "trajectories", {"axes": list(figures.AXES), "trajectories": ways, "left_out": 0}, b"other")
+    figures = {"axes": list(trajectories.AXES), "trajectories": ways, "left_out": 0}
+    store(tmp_path, servo, "trajectories", figures, b"other")
     text = page.write(results(tmp_path), PLAN, tmp_path / "out")[0].read_text()
     six = text.partition("## Six axes")[2].partition("## Figure 7")[0]
     ends = "94.0 % | 1.0 % | 1.20 mm, 0.50 deg | 2.10 mm, 0.90 deg |"
@@ -202,16 +203,26 @@ def test_targets_are_written_as_csv(tmp_path: Path) -> None:
 def test_figure_8_has_its_time_beside_the_papers(tmp_path: Path) -> None:
     """4, 5 and 6 s; the fourth did not converge."""
     full(tmp_path)
-    lines = figures.records(results(tmp_path), paper.TASKS)
+    lines = trajectories.records(results(tmp_path), paper.TASKS)
     assert len(lines) == 8 and {line["trial"] for line in lines if line["converged"]} == {0, 1, 2}
     assert [line["normalised_time"] for line in lines[:2]] == [0.0, 1.0] and lines[0]["time_s"] == 4.0
     assert (lines[0]["x_mm"], lines[0]["rz_deg"], lines[1]["x_mm"]) == (20.0, pytest.approx(5.7296, abs=1e-4), 0.0)
-    table = figures.times(results(tmp_path), paper.TASKS)
+    table = trajectories.times(results(tmp_path), paper.TASKS)
     assert table.rows[0] == ["Pick-Mug", "5.0 s", "3 of 4; 1 left out", "about 6 s"]
     path = results(tmp_path).path(shipped("pick_mug"), "trajectories")
     path.write_text(json.dumps({**json.loads(path.read_text()), "identity": {}}))
-    assert figures.times(results(tmp_path), paper.TASKS).rows[0][1:3] == ["5.0 s †", "3 of 4; 1 left out †"]
+    assert trajectories.times(results(tmp_path), paper.TASKS).rows[0][1:3] == ["5.0 s †", "3 of 4; 1 left out †"]
     assert table.rows[1] == ["Insert-Shaft", "not run", "not run", "about 6 s"]
+
+
+def test_each_keypoint_of_each_view_has_a_line_in_pixels(tmp_path: Path) -> None:
+    """The middle of an image of 128 pixels is 63.5; a quarter of it to the right is 95.5, one upwards 31.5."""
+    full(tmp_path)
+    lines = views.records(results(tmp_path), paper.TASKS)
+    assert len(lines) == 6 and [line["keypoint"] for line in lines[:2]] == [0, 1]
+    found = [(line["x_px"], line["y_px"], line["confidence"]) for line in lines[:2]]
+    assert found == [(63.5, 63.5, 0.9), (95.5, 31.5, 0.02)]
+    assert {line["stale"] for line in lines} == {""}
 
 
 def test_figures_show_what_was_stored(tmp_path: Path) -> None:

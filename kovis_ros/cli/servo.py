@@ -6,7 +6,6 @@ Options of the graph are given as to its launch file, as NAME:=VALUE; `kovis ser
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import signal
 import time
@@ -182,11 +181,10 @@ def finish(
 def origin(args: argparse.Namespace, task: Task, values: dict[str, str]) -> dict[str, str]:
     """Machine of a run, its weights, task, scene and code; of a graph that was there before, only the first."""
     from kovis_ros import runs
-    from kovis_ros.method import checkpoint, processor
+    from kovis_ros.method import checkpoint, disk, processor
 
     machine = {"processor": processor.described(os.cpu_count() or 1)}
     if args.attach:
         return machine
     path = checkpoint.find(values["checkpoint"] or task.name)
-    weights = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {**machine, "weights_sha256": weights, **runs.identity("graph", task)}
+    return {**machine, "weights_sha256": disk.sha256(path), **runs.identity("graph", task)}

@@ -10,7 +10,6 @@ from kovis_ros.report import (
     anchoring,
     category,
     curves,
-    figures,
     graph,
     keypoints,
     paper,
@@ -18,6 +17,8 @@ from kovis_ros.report import (
     speed,
     success,
     targets,
+    trajectories,
+    views,
 )
 from kovis_ros.report.plan import Plan
 from kovis_ros.report.results import STUDIES, Results, Servo, shipped
@@ -66,11 +67,12 @@ def write(results: Results, plan: Plan, out: Path) -> list[Path]:
         "six_axes": six_axes.records(results),
     }
     lines |= {"targets": targets.records(lines["table3"], tasks), "graph": graph.records(results, tasks)}
-    lines |= {"figure8": figures.records(results, tasks), "speed": speed.records(results)}
+    lines |= {"figure7": views.records(results, tasks), "figure8": trajectories.records(results, tasks)}
+    lines |= {"speed": speed.records(results)}
     for name, records in lines.items():
         save(out / f"{name}.csv", comma_separated(records))
-    figures.figure_7(out / "figure7.png", results, tasks)
-    figures.figure_8(out / "figure8.png", results, tasks)
+    views.draw(out / "figure7.png", results, tasks)
+    trajectories.draw(out / "figure8.png", results, tasks)
     drawn = ["figure7.png", "figure8.png"]
     if lines["curves"]:
         curves.draw(out / "curves.png", lines["curves"], tasks)
@@ -97,7 +99,7 @@ def page(results: Results, plan: Plan, lines: dict[str, list[Record]], tasks: Se
     parts += section("A family of mugs", note, category.tables(lines["category"]))
     parts += section("Six axes", NOTES["six_axes"], six_axes.tables(results, lines["six_axes"]))
     parts += ["## Figure 7", NOTES["views"], "![Figure 7](figure7.png)"]
-    parts += section("Figure 8", NOTES["trajectories"], [figures.times(results, tasks)])
+    parts += section("Figure 8", NOTES["trajectories"], [trajectories.times(results, tasks)])
     parts += ["![Figure 8](figure8.png)"]
     note = NOTES["curves"].format(usual=curves.usual(results, tasks))
     parts += section("Curves", note, curves.tables(lines["curves"], tasks))

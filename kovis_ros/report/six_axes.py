@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from kovis_ros.report import success
-from kovis_ros.report.figures import AXES
 from kovis_ros.report.results import Results, shipped
 from kovis_ros.report.tables import MISSING, Record, Table, all_marked, percent, select
+from kovis_ros.report.trajectories import AXES
 
 TASK = "pick_mug_6d"
 SERVO = shipped(TASK)
