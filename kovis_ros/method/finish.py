@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from kovis_ros.method import losses
 from kovis_ros.method.augment import Augmenter
@@ -22,13 +23,15 @@ from kovis_ros.method.networks import Network
 EVEN_M = 0.010  # up to this displacement an image weighs more the further from the goal it is
 POWER = 2.0  # of that weight
 EPOCHS, BATCH, PEAK_RATE = 12, 128, 1e-3
+LOOK = 32  # images at a time
 
 
 def finish(
-    network: Network, cache: Cache, index: NDArray[np.int64], augmenter: Augmenter, slope: float, seed: int
-) -> None:
+    network: Network, cache: Cache, index: NDArray[np.int64], augmenter: Augmenter, slope: float, seed: int,
+    progress_bar: bool = False,
+) -> None:  # fmt: skip
     """Train ``network.servo`` in place on augmented samples ``index``; ``slope`` (1/m) is that of the label."""
-    keypoints, displacement = look(network, cache, index, augmenter, seed)
+    keypoints, displacement = look(network, cache, index, augmenter, seed, progress_bar)
     wanted = slope * displacement
     weight = even(wanted, slope)
     servo, rng = network.servo, torch.Generator().manual_seed(seed)
@@ -52,14 +55,20 @@ def finish(
 
 @torch.no_grad()
 def look(
-    network: Network, cache: Cache, index: NDArray[np.int64], augmenter: Augmenter, seed: int, batch: int = 32
+    network: Network,
+    cache: Cache,
+    index: NDArray[np.int64],
+    augmenter: Augmenter,
+    seed: int,
+    progress_bar: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Keypoints (N, 2, K, 3) of augmented samples, and their displacements (N, d) in metres."""
     device = network.depth_mean.device
     rng = torch.Generator(device).manual_seed(seed)
     found, wanted = [], []
-    for start in range(0, len(index), batch):
-        part = index[start : start + batch]
+    starts = range(0, len(index), LOOK)
+    for start in tqdm(starts, desc="servo alone", unit="batch", disable=not progress_bar, mininterval=1.0):
+        part = index[start : start + LOOK]
         found.append(network.find(augmenter(cache.raw(part, device), rng)[0]))
         wanted.append(cache.labels(part, device).displacement)
     return torch.cat(found), torch.cat(wanted)

@@ -85,7 +85,7 @@ def train(
             run.epoch(perturb, bar)
         say(report(run.close_epoch()))
         if run.step == run.steps:
-            run.finish()
+            run.finish(progress_bar)
         if (number + 1) % run.recipe.score_every == 0 or run.step == run.steps:
             run.judge(score)
         run.save()

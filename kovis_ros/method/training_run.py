@@ -201,11 +201,12 @@ class Run:
         self.draw(number, index[shown])
         return row
 
-    def finish(self) -> None:
+    def finish(self, progress_bar: bool) -> None:
         """Let the servo of the averaged weights, which are shipped, learn once more by itself."""
         chosen = np.random.default_rng(self.seed).permutation(self.train_index)[: self.recipe.finish_samples]
         if len(chosen):
-            finish(self.average, self.cache, np.sort(chosen), self.augmenter, self.task.servo.label_slope, self.seed)
+            slope, seed = self.task.servo.label_slope, self.seed
+            finish(self.average, self.cache, np.sort(chosen), self.augmenter, slope, seed, progress_bar)
 
     def draw(self, number: int, index: NDArray[np.int64]) -> None:
         """Metrics as CSV, loss curves and a gallery of validation images as PNG."""
