@@ -35,10 +35,12 @@ class Present:
             return self.of_run(servo.task, study)
         return self.of_study(servo.task, study, not servo.keypoints)
 
-    def _of_study(self, task: str, study: str, shipped: bool) -> dict[str, Any]:
-        """As `kovis measure` and `kovis grid` have it."""
-        settings = for_shipped(self.settings) if shipped else self.settings
-        found = measuring.identify(STUDIES[study], load_task(task), "", settings)
+    def _of_study(self, name: str, study: str, shipped: bool) -> dict[str, Any]:
+        """As `kovis measure` has it, or `kovis grid`, whose cells of one task differ in networks and training alone."""
+        task, settings = load_task(name), for_shipped(self.settings) if shipped else self.settings
+        if not shipped:
+            task = grid.cell(task, settings.grid.tables, False, settings.grid).task
+        found = measuring.identify(STUDIES[study], task, "", settings)
         return {name: value for name, value in found.items() if name != "weights_sha256"}
 
     def _of_run(self, task: str, name: str) -> dict[str, Any]:
