@@ -62,7 +62,9 @@ def test_every_cell_sees_images_of_one_size() -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_killed_grid_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed in the second epoch of the first cell: bag and finished steps stay, and a finished grid does nothing."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "report.yaml").write_text(SETTINGS.format(task=tmp_path / "tiny.yaml"))
@@ -90,7 +92,9 @@ def test_a_killed_grid_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert trained["command"] == found["command"] == " ".join(["kovis", *words])
     times = [file.stat().st_mtime_ns for file in files]
     assert cli.main([*words, "--list"]) == 0 and "pick_mug-k4: done" in capsys.readouterr().out
-    assert cli.main(words) == 0 and [file.stat().st_mtime_ns for file in files] == times
+    with monkeypatch.context() as patch:
+        patch.setattr(grid.scene_check, "check", lambda task: pytest.fail(f"nothing of {task.name} is missing"))
+        assert cli.main(words) == 0 and [file.stat().st_mtime_ns for file in files] == times
     report = success.records(Results(tmp_path / "results", tmp_path / "weights"), ["pick_mug"], [4])
     assert [(line["servo"], line["trials"]) for line in report] == [("pick_mug-k4", 1)]
     (tmp_path / "report.yaml").write_text(
