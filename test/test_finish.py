@@ -38,7 +38,9 @@ def test_only_the_servo_changes_for_the_better_and_the_same_every_time(tmp_path:
     changed = {name for name, value in first.state_dict().items() if not torch.equal(value, before.state_dict()[name])}
     assert changed and all(name.startswith(("servo.layers", "servo.head")) for name in changed)
     assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
-    points, displacement = look(first, cache, index, augmenter, 3)
+    heard: list[int] = []
+    points, displacement = look(first, cache, index, augmenter, 3, heard.append)
+    assert sum(heard) == len(cache)
     weight = even(slope * displacement, slope)
     old, new = ((weight * (n.servo(points).vector - slope * displacement).norm(dim=1)).sum() for n in (before, first))
     assert float(new) < 0.9 * float(old)

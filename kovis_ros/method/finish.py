@@ -9,11 +9,12 @@ error of a single image.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from kovis_ros.method import losses
 from kovis_ros.method.augment import Augmenter
@@ -28,10 +29,13 @@ LOOK = 32  # images at a time
 
 def finish(
     network: Network, cache: Cache, index: NDArray[np.int64], augmenter: Augmenter, slope: float, seed: int,
-    progress_bar: bool = False,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> None:  # fmt: skip
-    """Train ``network.servo`` in place on augmented samples ``index``; ``slope`` (1/m) is that of the label."""
-    keypoints, displacement = look(network, cache, index, augmenter, seed, progress_bar)
+    """Train ``network.servo`` in place on augmented samples ``index``; ``slope`` (1/m) is that of the label.
+
+    ``progress`` hears how many more samples were looked at, which takes nearly all of the time.
+    """
+    keypoints, displacement = look(network, cache, index, augmenter, seed, progress)
     wanted = slope * displacement
     weight = even(wanted, slope)
     servo, rng = network.servo, torch.Generator().manual_seed(seed)
@@ -55,22 +59,18 @@ def finish(
 
 @torch.no_grad()
 def look(
-    network: Network,
-    cache: Cache,
-    index: NDArray[np.int64],
-    augmenter: Augmenter,
-    seed: int,
-    progress_bar: bool = False,
-) -> tuple[Tensor, Tensor]:
+    network: Network, cache: Cache, index: NDArray[np.int64], augmenter: Augmenter, seed: int,
+    progress: Callable[[int], object],
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Keypoints (N, 2, K, 3) of augmented samples, and their displacements (N, d) in metres."""
     device = network.depth_mean.device
     rng = torch.Generator(device).manual_seed(seed)
     found, wanted = [], []
-    starts = range(0, len(index), LOOK)
-    for start in tqdm(starts, desc="servo alone", unit="batch", disable=not progress_bar, mininterval=1.0):
+    for start in range(0, len(index), LOOK):
         part = index[start : start + LOOK]
         found.append(network.find(augmenter(cache.raw(part, device), rng)[0]))
         wanted.append(cache.labels(part, device).displacement)
+        progress(len(part))
     return torch.cat(found), torch.cat(wanted)
 
 

@@ -85,7 +85,8 @@ def train(
             run.epoch(perturb, bar)
         say(report(run.close_epoch()))
         if run.step == run.steps:
-            run.finish(progress_bar)
+            with tqdm(desc="servo alone", unit="sample", disable=not progress_bar, mininterval=1.0) as bar:
+                run.finish(bar)
         if (number + 1) % run.recipe.score_every == 0 or run.step == run.steps:
             run.judge(score)
         run.save()

@@ -201,12 +201,13 @@ class Run:
         self.draw(number, index[shown])
         return row
 
-    def finish(self, progress_bar: bool) -> None:
-        """Let the servo of the averaged weights, which are shipped, learn once more by itself."""
+    def finish(self, bar: Any) -> None:
+        """Let the servo of the averaged weights, which are shipped, learn once more by itself; ``bar`` is tqdm's."""
         chosen = np.random.default_rng(self.seed).permutation(self.train_index)[: self.recipe.finish_samples]
         if len(chosen):
             slope, seed = self.task.servo.label_slope, self.seed
-            finish(self.average, self.cache, np.sort(chosen), self.augmenter, slope, seed, progress_bar)
+            bar.reset(len(chosen))
+            finish(self.average, self.cache, np.sort(chosen), self.augmenter, slope, seed, bar.update)
 
     def draw(self, number: int, index: NDArray[np.int64]) -> None:
         """Metrics as CSV, loss curves and a gallery of validation images as PNG."""
