@@ -85,7 +85,7 @@ def test_motion_follows_from_the_numbers_of_the_message(policy: ServoPolicy) -> 
 def test_confidence_falls_where_the_eyes_see_another_row(policy: ServoPolicy) -> None:
     """A landmark is in one row of a rectified pair: a pixel of 128 apart leaves 1 / e of a keypoint's confidence.
 
-    One of four does not move the median; all four do, which counts beyond 3 pixels alone.
+    What one of four is apart counts, what two are as well, and what all four are beyond 3 pixels alone.
     """
     found = policy.keypoints(SAMPLE.left, SAMPLE.right, synthetic.K)
     left, right = found.left.copy(), found.right.copy()
@@ -98,9 +98,8 @@ def test_confidence_falls_where_the_eyes_see_another_row(policy: ServoPolicy) ->
         return policy.motion(found._replace(left=left, right=moved)).confidence
 
     assert confidence(0.0, 4) == pytest.approx(1.0, abs=1e-4)
-    assert confidence(1.0, 1) == pytest.approx(0.75 + 0.25 * np.exp(-1.0), abs=1e-3)
-    assert confidence(-1.0, 1) == pytest.approx(0.75 + 0.25 * np.exp(-1.0), abs=1e-3)
-    assert confidence(5.0, 1) == pytest.approx(0.75, abs=1e-3)  # one of four is lost
+    assert confidence(5.0, 1) == confidence(-5.0, 1) == pytest.approx(0.75, abs=1e-3)  # one of four is lost
+    assert confidence(5.0, 2) == pytest.approx(0.5, abs=1e-3)  # not all four, though their median is in between
     assert confidence(2.5, 4) == pytest.approx(1.0, abs=1e-3)
     assert confidence(-4.0, 4) == pytest.approx(np.exp(-1.0), abs=1e-3)
     assert confidence(5.0, 4) < policy.task.servo.confidence_halt

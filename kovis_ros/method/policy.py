@@ -27,7 +27,7 @@ ALIKE = (  # of two tasks whose servos can be exchanged: otherwise a motion mean
 )  # fmt: skip
 GOAL = ("goal.position_m", "goal.rpy_deg", "symmetry", "held.position_m", "held.rpy_deg")  # where a motion leads
 ROWS_APART = 2.0 / 128  # network coordinates: a pixel of 128; that of a good keypoint is 0.3 of it
-COMMON = 3.0 * ROWS_APART  # that all keypoints together may be apart
+COMMON = np.linspace(-3.0, 3.0, 25)[:, None] * ROWS_APART  # that all keypoints together may be apart
 __all__ = ["CheckpointError", "ImageError", "PolicyError", "ServoPolicy"]
 
 
@@ -158,12 +158,12 @@ def agreement(pair: Float) -> Float:
     """exp(-(dy / ROWS_APART)^2), (K,), of keypoints (2, K, 3) in network coordinates: 1 where both eyes see one row.
 
     What both eyes of a rectified pair see is in the same row. A keypoint that lost its landmark is sure of itself
-    all the same, but not in the same row (docs/architecture.md). What all of them are apart, their median up to
-    ``COMMON``, is left out: that is the look of the picture, or an imager that was knocked.
+    all the same, but not in the same row (docs/architecture.md). What all of them are apart together is left out, by
+    the one of ``COMMON`` with which most agree: that is the look of the picture, or an imager that was knocked.
     """
     apart = pair[0, :, 1] - pair[1, :, 1]
-    alone = apart - np.clip(np.median(apart), -COMMON, COMMON)
-    return np.asarray(np.exp(-((alone / ROWS_APART) ** 2)), np.float32)
+    rows = np.exp(-(((apart - COMMON) / ROWS_APART) ** 2))
+    return np.asarray(rows[rows.sum(1).argmax()], np.float32)
 
 
 def differing(old: Task, new: Task, names: Sequence[str]) -> list[str]:

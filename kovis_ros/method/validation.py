@@ -13,7 +13,6 @@ from kovis_ros.method.config import Task
 from kovis_ros.method.dataset import Cache
 from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network, Output
-from kovis_ros.method.policy import agreement
 
 NEAR_M = (0.001, 0.010)  # samples at this distance from the goal say how precisely the servo will stop
 NOISE = 0.1  # of the disturbance for jitter, in standard deviations of the image (about 5 grey levels)
@@ -57,13 +56,8 @@ def validate(
     result["background_share"] = float(torch.stack(shares).mean())
     result["dead"] = float(metrics.dead(first).sum())
     result["jitter"] = metrics.jitter(first, torch.cat(noisy))
-    result["usual_confidence"] = usual_confidence(first.view(-1, 2, *first.shape[1:]).cpu().numpy())
+    result["usual_confidence"] = float(first[..., 2].view(-1, 2, first.shape[1]).mean((1, 2)).median())
     return result
-
-
-def usual_confidence(pairs: NDArray[np.float32]) -> float:
-    """Median over pairs of keypoints (N, 2, K, 3) of what ``ServoPolicy.motion`` calls 1."""
-    return float(np.median([(pair[..., 2] * agreement(pair)).mean() for pair in pairs]))
 
 
 def precision(predicted: NDArray[np.floating], target: NDArray[np.floating], axes: tuple[str, ...]) -> dict[str, float]:
