@@ -103,15 +103,14 @@ def test_a_disk_too_small_is_found_before_the_work(task, tmp_path, monkeypatch):
 
 
 def test_a_recording_that_goes_on_needs_room_for_the_rest_alone(task, tmp_path, monkeypatch):
-    """Three of four roll-outs are there."""
+    """Three of four roll-outs are there; the fourth is five samples of 3 bytes for each of 128 x 128 pixels."""
     monkeypatch.setattr(rollouts, "SHARD", 1)
     out = tmp_path / "bag"
     rollouts.record(task, 3, 5, out, workers=1)
-    one = 5 * round(rollouts.sample_bytes(task))
-    room(monkeypatch, one - 5)
+    room(monkeypatch, 5 * 49_152 - 1)
     with pytest.raises(bags.BagError, match="needs about 0.0 GB more: free some"):
         rollouts.record(task, 4, 5, out, workers=1)
-    room(monkeypatch, one + 5)
+    room(monkeypatch, 5 * 49_152)
     rollouts.record(task, 4, 5, out, workers=1)
     assert bags.info(out).samples == 20
     room(monkeypatch, 0)

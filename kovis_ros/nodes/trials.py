@@ -117,8 +117,7 @@ class TrialClient(Node):
         self.moving = self.begun is not None and (self.moving or not arrived)  # not the claim of the goal before
         if arrived and self.moving and self.at_convergence is None and self.trial is not None:
             t, begun = self.trial, self.begun or 0.0
-            seconds = time.monotonic() - begun
-            self.at_convergence = t.position_error, t.rotation_error, t.tilt, seconds, t.contacts > 0
+            self.at_convergence = ended(t, time.monotonic() - begun)
 
     def on_overlay(self, message: Image) -> None:
         """Keep the picture, compressed."""
@@ -179,8 +178,7 @@ class TrialClient(Node):
         trial, arrived = self.trial, self.at_convergence
         assert trial is not None and self.begun is not None
         seconds = result.elapsed.sec + result.elapsed.nanosec * 1e-9
-        now = trial.position_error, trial.rotation_error, trial.tilt, seconds, trial.contacts > 0
-        metres, radians, tilt, when, touched = arrived or now
+        metres, radians, tilt, when, touched = arrived or ended(trial, seconds)
         return TrialResult(
             seed, trial.start_position_error, trial.start_rotation_error, metres, radians, tilt, when,
             arrived is not None, touched, bool(trial.completed), result.error_msg, int(result.images),
@@ -220,3 +218,8 @@ class TrialClient(Node):
 
     def _pause(self, seconds: float) -> None:
         self._until(lambda: False, seconds)
+
+
+def ended(trial: SimTrial, seconds: float) -> tuple[float, float, float, float, bool]:
+    """Error of position, of rotation, tilt, seconds so far, and was the target touched until now."""
+    return trial.position_error, trial.rotation_error, trial.tilt, seconds, trial.contacts > 0
