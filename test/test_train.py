@@ -14,11 +14,12 @@ import small
 import synthetic
 import torch
 
-from kovis_ros.method import checkpoint, pictures, train, training_run
+from kovis_ros.method import checkpoint, pictures, train
 from kovis_ros.method.checkpoint import CheckpointError
 from kovis_ros.method.config import LossConfig
 from kovis_ros.method.dataset import Cache, build_cache
 from kovis_ros.method.policy import ServoPolicy
+from kovis_ros.method.score import told
 from kovis_ros.method.train import TrainError
 
 KILLED = """
@@ -121,8 +122,8 @@ def test_a_killed_run_resumes_to_the_very_same_weights(cache: Cache, finished: P
 
 def test_a_score_has_no_rotation_where_none_is_commanded() -> None:
     score = Score(0.975, 0.00136, 0.0)
-    assert training_run.told(score, ("x", "y", "z")) == "closed loop: success 97.5%, median 1.36 mm n/a"
-    assert training_run.told(score, ("x", "y", "z", "rz")).endswith("1.36 mm 0.00 deg")
+    assert told(score, ("x", "y", "z")) == "closed loop: success 97.5%, median 1.36 mm n/a"
+    assert told(score, ("x", "y", "z", "rz")).endswith("1.36 mm 0.00 deg")
 
 
 @pytest.mark.slow

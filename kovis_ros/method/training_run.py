@@ -7,9 +7,9 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +22,9 @@ from kovis_ros.method.config import Task
 from kovis_ros.method.dataset import Cache, Labels
 from kovis_ros.method.finish import finish
 from kovis_ros.method.losses import Batch
-from kovis_ros.method.motion import turns
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
+from kovis_ros.method.score import Score, merit, told
 from kovis_ros.method.validation import clean_batch, validate
 
 SAVE_EVERY = 100  # steps between states that a killed run resumes from
@@ -33,22 +33,6 @@ Perturb = Callable[[Network, Batch, torch.Generator], Batch]
 
 class TrainError(ValueError):
     """A run cannot start, go on or resume; the message names the thing, the value and the remedy."""
-
-
-class Score(Protocol):
-    """What the closed loop says of a policy."""
-
-    @property
-    def success(self) -> float:
-        """Share of trials, 0..1."""
-
-    @property
-    def position_m(self) -> float:
-        """Median at the end of a trial."""
-
-    @property
-    def rotation_rad(self) -> float:
-        """Median at the end of a trial."""
 
 
 class Run:
@@ -277,18 +261,6 @@ class Run:
         self.step, self.best = state["step"], state["best"]
         self.history, self.sums = state["history"], state["sums"]
         self.spent_s = state.get("elapsed_s", math.nan)
-
-
-def told(score: Score, axes: Sequence[str]) -> str:
-    """A score in words; no error of rotation where none is commanded."""
-    turn = f"{np.degrees(score.rotation_rad):.2f} deg" if turns(axes) else "n/a"
-    return f"closed loop: success {score.success:.1%}, median {1e3 * score.position_m:.2f} mm {turn}"
-
-
-def merit(position_m: float, rotation_rad: float) -> float:
-    """One number of two errors: 1.5 mm counts as much as 1 degree; lower is better, infinity for NaN."""
-    value = position_m / 0.0015 + float(np.degrees(rotation_rad))
-    return value if math.isfinite(value) else math.inf
 
 
 def pick_device(name: str) -> torch.device:
