@@ -96,6 +96,19 @@ def test_graphs_do_not_meet(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("/**/servo: {}\n/**/servo: {}\n", "stands in line 1 and again in line 2"),
+        ("keypoint: 3\n", "is no YAML of node parameters: write"),
+    ],
+)
+def test_parameters_that_the_middleware_would_take_otherwise_are_refused(tmp_path, written, said):
+    (tmp_path / "cell.yaml").write_text(written)
+    with pytest.raises(ConfigError, match=said):
+        graph({"params_file": str(tmp_path / "cell.yaml")})
+
+
+@pytest.mark.parametrize(
     ("given", "text"),
     [
         ({"tsak": "pick_mug"}, "launch argument 'tsak' is unknown: known are task, robot"),
@@ -108,7 +121,7 @@ def test_graphs_do_not_meet(monkeypatch):
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
         ({"backend": "dry_run", "trials": "3"}, "the arm of a dry run does not move"),
         ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml is no file: check the path"),
-        ({"params_file": str(ROOT / "README.md")}, "README.md is no YAML of node parameters"),
+        ({"params_file": str(ROOT / "README.md")}, "README.md is no YAML "),
         ({"checkpoint": "/nowhere.safetensors"}, "checkpoint:=/nowhere.safetensors is no file"),
         ({"part": "record", "rollouts": "many"}, "rollouts:=many is no whole number"),
         ({"namespace": "1 2"}, "is no ROS name"),

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
+from kovis_ros.method import config_file
 from kovis_ros.method.config import ConfigError, load_task
 
 
@@ -97,14 +96,12 @@ def _check_parameters(file: str) -> None:
     """The middleware's own words on a malformed file are many and do not name it."""
     if not file:
         return
-    remedy = "write `/**/keypoint: {ros__parameters: {overlay_rate: 5.0}}`, as in config/nodes.yaml"
-    try:
-        nodes = yaml.safe_load(Path(file).read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"params_file:={file} is no YAML of node parameters ({reason}): {remedy}") from error
+    nodes = config_file.read(Path(file), "params_file")
     if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
-        raise ConfigError(f"params_file:={file} is no YAML of node parameters: {remedy}")
+        raise ConfigError(
+            f"params_file {file} is no YAML of node parameters: "
+            "write `/**/keypoint: {ros__parameters: {overlay_rate: 5.0}}`, as in config/nodes.yaml"
+        )
 
 
 def _check_pairs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
