@@ -39,7 +39,7 @@ def store(folder: Path, servo: Servo, study: str, figures: dict[str, Any], weigh
         training = {"command": "kovis grid --threads 2", "weights_sha256": sha256, "figures": {"recipe": "short"}}
         path.with_name("training.json").write_text(json.dumps(training))
     identity = {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    about = {"keypoints": 16, "adex": 0.5, "axes": ["x", "y", "z", "rz"]}
+    about = {"keypoints": servo.keypoints or 16, "adex": 0.5, "axes": ["x", "y", "z", "rz"]}
     head = {"command": f"kovis measure {servo.task}", "servo": about, "identity": identity}
     path.write_text(json.dumps({**head, "figures": figures}))
 

@@ -34,6 +34,7 @@ def test_every_study_has_the_code_that_its_rows_come_from() -> None:
     files = {name: [path.name for path in fingerprint.named(*study.code)] for name, study in STUDIES.items()}
     assert all(f"{name}.py" in listed for name, listed in files.items() if name != "path")
     assert {"path_tracer.py", "materials.py", "success.py"} <= set(files["path"])
+    assert all({"metrics.py", "losses.py"} <= set(files[name]) for name in ("keypoints", "anchoring"))
     assert all(("loop.py" in files[name]) == ("closed_loop.py" in files[name]) for name in files)
     assert len({study.code_sha256() for study in STUDIES.values()}) == len(STUDIES)
 

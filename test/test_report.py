@@ -59,7 +59,7 @@ def test_tables_show_what_was_stored_beside_the_paper(tmp_path: Path) -> None:
     full(tmp_path)
     text = page.write(results(tmp_path), PLAN, tmp_path / "out")[0].read_text()
     assert "| background | not run | (0.5, 0.7) | (0.40, 1.24) | (0.5, 0.6) | not run |" in text
-    assert "| average | not run | 0.51 | 0.82 | 0.48 | not run |" in text  # (0.40 + 1.24) / 2
+    assert "| average; of location alone | not run | 0.51; 0.45 | 0.82; 0.40 | 0.48; 0.42 | not run |" in text  # (0.40 + 1.24) / 2
     assert "| ±1.0 cm, ±5.0° | (0.031, 0.215; 0.025) | (0.024, 0.167) | not run | (0.028, 0.167) | not run |" in text
     assert "| average | (0.031, 0.215; 0.025) | (0.028, 0.166) | not run | (0.033, 0.170) | not run |" in text
     assert "| images; axes | 990; x y z rz; 2 roll-outs left out |" in text
@@ -72,7 +72,7 @@ def test_tables_show_what_was_stored_beside_the_paper(tmp_path: Path) -> None:
     assert lines[0]["wilson_low"] == pytest.approx(0.9155, abs=1e-4) and lines[0]["paper_success_rate"] == 1.0
     assert anchoring_table.records(results(tmp_path), paper.TASKS, 10)[0]["speed_minus_floor"] == pytest.approx(0.025)
     csv = (tmp_path / "out" / "table3.csv").read_text().splitlines()
-    assert len(csv) == 4 and csv[1].startswith("pick_mug,pick_mug-k10-adex,10,True,complex")
+    assert len(csv) == 4 and csv[1].startswith("pick_mug,pick_mug-k10-adex,10,0.5,complex")
     assert "tilt_median_rad" in csv[0].split(",") and lines[0]["tilt_median_rad"] == pytest.approx(math.radians(0.3))
 
 
@@ -152,7 +152,7 @@ def test_six_axes_have_a_section(tmp_path: Path) -> None:
     six = text.partition("## Six axes")[2].partition("## Figure 7")[0]
     ends = "94.0 % | 1.0 % | 1.20 mm, 0.50 deg | 2.10 mm, 0.90 deg |"
     assert f"| complex backgrounds | 97.0 % (94.8-98.3) of 400 | {ends}" in six
-    assert "| path-traced | not run |" in six and "| trajectories | 2.00 mm † | 0.00 mm † |" in six
+    assert "| path-traced | not run |" in six and "| 2 | 2.00 mm † | 0.00 mm † |" in six
     assert "| 11.46 deg † |" in six and "pick_mug_6d-shipped trajectories (weights)" in text
     store(tmp_path, servo, "success", trials, b"other")
     text = readme.block(results(tmp_path), PLAN).partition("**All six axes: closed loop**")[2]

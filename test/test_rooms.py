@@ -41,7 +41,7 @@ TABLE = {
         {"rclpy", "cv2", "kovis_ros.method", "kovis_ros.drivers", "kovis_ros.conversions", *MESSAGES}, set()
     ),
     "kovis_ros.report": Room({"kovis_ros.method.metrics", "kovis_ros.method.plain_arrays"}, {"matplotlib"}),
-    "kovis_ros.bringup": Room({"kovis_ros.method.config", "yaml"}, set()),
+    "kovis_ros.bringup": Room({"kovis_ros.method.config", "kovis_ros.method.config_file"}, set()),
     "kovis_sim": Room({"kovis_ros.method", "kovis_ros.bags", "cv2", *GEOMETRY, "tqdm", "yaml"}, {"PIL"}),
     "launch": Room({"kovis_ros.bringup", "launch", "launch_ros", "ament_index_python"}, set()),
 }

@@ -259,6 +259,15 @@ def test_rows_go_on_where_they_stopped(tmp_path: Path) -> None:
         rows.collect(Square(), 5, ledger, {"seed": 2}, workers=1)
 
 
+@pytest.mark.parametrize("cut", ["", '{"index": 0, "squ'])
+def test_a_study_killed_before_its_first_row_keeps_no_other_from_beginning(tmp_path: Path, cut: str) -> None:
+    ledger = tmp_path / "rows.jsonl"
+    assert rows.begin(ledger, {"seed": 1}) == []
+    ledger.write_text(ledger.read_text() + cut)
+    assert [row["square"] for row in rows.collect(Square(), 2, ledger, {"seed": 2}, workers=1)] == [0, 1]
+    assert len(rows.begin(ledger, {"seed": 2})) == 2
+
+
 OF_A_STUDY = """
 from kovis_sim import workers
 from test_studies import slow

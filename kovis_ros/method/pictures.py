@@ -78,12 +78,14 @@ def _overlay(axis: Any, image: NDArray[np.float32], points: NDArray[np.float32])
     """The image with a coloured ring at each keypoint, fainter where its confidence is low."""
     axis.imshow(image, cmap="gray")
     pixels = images.to_pixels(points[:, :2], images.Crop(-0.5, -0.5, float(image.shape[-1])))
-    colours = np.linspace(0.0, 1.0, len(points))
+    colours = np.arange(len(points)) / len(points)  # the wheel's end is its beginning
     axis.scatter(
         pixels[:, 0],
         pixels[:, 1],
         c=colours,
         cmap="hsv",
+        vmin=0.0,
+        vmax=1.0,
         s=24,
         edgecolors="white",
         linewidths=0.5,

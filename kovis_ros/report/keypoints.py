@@ -57,16 +57,15 @@ def rows(lines: Sequence[Record], task: str, servos: Sequence[Servo]) -> list[li
         pairs = paper.KEYPOINTS.get(task, {}).get(kind, {})
         printed = {adex: f"({pair[0]:.1f}, {pair[1]:.1f})" for adex, pair in pairs.items()}
         body.append(columns.row(kind, select(lines, perturbation=kind), servos, lambda own: entry(own[0]), printed))
-    means = paper.KEYPOINTS_AVERAGE.get(task, {})
-    printed = {adex: f"{value:.2f}" for adex, value in means.items()}
-    body.append(columns.row("average", lines, servos, lambda own: f"{average(own):.2f}", printed))
-    images = dict.fromkeys(means, "more than 400 images")
+    printed = {adex: paper_averages(task, adex) for adex in paper.KEYPOINTS_AVERAGE.get(task, {})}
+    body.append(columns.row("average; of location alone", lines, servos, averages, printed))
+    images = dict.fromkeys(printed, "more than 400 images")
     return [*body, columns.row("dead of keypoints; images", lines, servos, lambda own: counts(own[0]), images)]
 
 
 def short(lines: Sequence[Record], tasks: Sequence[str]) -> Table:
     """The shipped servos alone, a row a task."""
-    name = "Table I in short: change of keypoint location and of confidence in per cent"
+    name = "Table I in short: change of keypoint (location, confidence) in per cent; average of both; of location alone"
     return columns.short(name, KINDS, [short_row(lines, task) for task in tasks])
 
 
@@ -74,9 +73,8 @@ def short_row(lines: Sequence[Record], task: str) -> list[str]:
     """One shipped servo, and the paper's averages."""
     own = select(lines, servo=shipped(task).name)
     cells = [entry(line) for kind in KINDS for line in select(own, perturbation=kind)]
-    numbers = all_marked([*cells, f"{average(own):.2f}"], own[0]) if own else [MISSING] * (len(KINDS) + 1)
-    means = [f"{paper.KEYPOINTS_AVERAGE[task][adex]:.2f}" for adex in (paper.WITHOUT, paper.WITH)]
-    return [paper.title(task), *numbers, *means]
+    numbers = all_marked([*cells, averages(own)], own[0]) if own else [MISSING] * (len(KINDS) + 1)
+    return [paper.title(task), *numbers, *(paper_averages(task, adex) for adex in (paper.WITHOUT, paper.WITH))]
 
 
 def counts(line: Record) -> str:
@@ -93,3 +91,14 @@ def average(lines: Sequence[Record]) -> float:
     """The paper's average: over all numbers of a column, both kinds together."""
     values = [line[name] for line in lines for name in ("location_percent", "confidence_percent")]
     return math.fsum(values) / len(values)
+
+
+def averages(lines: Sequence[Record]) -> str:
+    """The paper's average, and that of the locations alone: confidence that never changes halves the first."""
+    return f"{average(lines):.2f}; {math.fsum(line['location_percent'] for line in lines) / len(lines):.2f}"
+
+
+def paper_averages(task: str, adex: bool) -> str:
+    """The average as the paper prints it, and that of its locations."""
+    location = [pairs[adex][0] for pairs in paper.KEYPOINTS[task].values()]
+    return f"{paper.KEYPOINTS_AVERAGE[task][adex]:.2f}; {math.fsum(location) / len(location):.2f}"

@@ -10,7 +10,7 @@ from kovis_ros.report import anchoring, category, graph, keypoints, paper, six_a
 from kovis_ros.report.page import commands, stale
 from kovis_ros.report.plan import Plan
 from kovis_ros.report.results import ResultError, Results, shipped
-from kovis_ros.report.tables import MISSING, Record, Table, all_marked, markdown, percent, save, select
+from kovis_ros.report.tables import MARK, MISSING, Record, Table, all_marked, markdown, percent, save, select
 
 BEGIN, END = "<!-- kovis report: begin -->", "<!-- kovis report: end -->"
 EMPTY = "_None of these tables has been measured yet._"
@@ -38,7 +38,6 @@ def block(results: Results, plan: Plan) -> str:
     tasks = paper.TASKS
     lines = success.records(results, paper.ROWS, plan.keypoints)
     parts = [
-        *([f"{note}\n"] if (note := stale(results, plan, tasks)) else []),
         markdown(servos(lines, tasks, plan.tables)),
         markdown(ends(lines, tasks)),
         markdown(targets.table(lines, tasks)),
@@ -50,7 +49,15 @@ def block(results: Results, plan: Plan) -> str:
         *map(markdown, six_axes.tables(results, six_axes.records(results))),
         *map(markdown, speed.tables(results)),
     ]
-    return "\n".join([*parts, "Commands: " + ", ".join(run) + "."])
+    old = stale(results, plan, tasks)
+    if old:
+        parts.append(folded(f"What {MARK} marks", [old]))
+    return "\n".join([*parts, folded("Commands", [f"- {command}" for command in run])])
+
+
+def folded(title: str, lines: Sequence[str]) -> str:
+    """Lines that a reader unfolds."""
+    return "\n".join([f"<details><summary>{title}</summary>\n", *lines, "\n</details>\n"])
 
 
 def servos(lines: Sequence[Record], tasks: Sequence[str], count: int) -> Table:

@@ -71,8 +71,8 @@ class Results:
         return None if data is None else data["figures"]
 
     def about(self, servo: Servo, study: str) -> dict[str, Any]:
-        """What a shipped servo says of itself in a result: K, share of Adex, axes; empty for one of the grid."""
-        return {} if servo.keypoints else (self.read(servo, study) or {}).get("servo", {})
+        """What a servo says of itself in a result: K, share of Adex, axes; empty where nobody told."""
+        return (self.read(servo, study) or {}).get("servo", {})
 
     def command(self, servo: Servo, study: str) -> str | None:
         """What was typed to measure it."""

@@ -22,11 +22,11 @@ def records(results: Results) -> list[Record]:
 
 def tables(results: Results, lines: Sequence[Record]) -> list[Table]:
     """Trials, then axes."""
-    header = ["", "task success", "aligned as well", "false convergence", "median error", "90th percentile"]
+    header = ["", "task success", "aligned, and did its task", "false convergence", "median error", "90th percentile"]
     body = [[seen, *row(select(lines, seen=seen))] for seen in success.STUDIES.values()]
     return [
         Table("All six axes: closed loop", header, body),
-        Table("All six axes: median of what is left on each", ["", *AXES], [["trajectories", *left(results)]]),
+        Table("All six axes: median of what is left on each", ["trajectories", *AXES], [left(results)]),
     ]
 
 
@@ -41,12 +41,12 @@ def row(own: Sequence[Record]) -> list[str]:
 
 
 def left(results: Results) -> list[str]:
-    """Median size of the last error on each axis, mm and deg, over all trajectories."""
+    """Number of trajectories, and the median size of their last error on each axis, mm and deg."""
     found = results.figures(SERVO, "trajectories")
     if found is None:
-        return [MISSING] * len(AXES)
+        return [MISSING] * (1 + len(AXES))
     known = {"stale": results.stale(SERVO, "trajectories")}
     last = np.median(np.abs([trial["errors"][-1] for trial in found["trajectories"]]), axis=0)
     sizes = dict(zip(found["axes"], last, strict=True))
     shown = [f"{np.degrees(sizes[a]):.2f} deg" if a.startswith("r") else f"{1e3 * sizes[a]:.2f} mm" for a in AXES]
-    return all_marked(shown, known)
+    return [str(len(found["trajectories"])), *all_marked(shown, known)]

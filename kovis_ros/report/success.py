@@ -21,7 +21,7 @@ def records(results: Results, tasks: Sequence[str], keypoints: Sequence[int]) ->
         for study in STUDIES:
             if found := results.figures(servo, study):
                 known = {"stale": results.stale(servo, study), **about(results, servo, study)}
-                lines.append(record(servo, study, found) | known)
+                lines.append(without_turn(record(servo, study, found) | known))
     return lines
 
 
@@ -45,9 +45,14 @@ def record(servo: Servo, study: str, found: Record) -> Record:
 
 
 def about(results: Results, servo: Servo, study: str) -> Record:
-    """Networks, training and axes of a shipped servo, as its trials name them."""
+    """Networks, training and axes of a servo, as its trials name them."""
     known = results.about(servo, study)
     return {"keypoints": known["keypoints"], "adex": known["adex"], "axes": " ".join(known["axes"])} if known else {}
+
+
+def without_turn(line: Record) -> Record:
+    """The line without errors of rotation where none is commanded: they would be zero."""
+    return {name: value for name, value in line.items() if turns(line) or not name.startswith("rotation_error")}
 
 
 def table(lines: Sequence[Record], tasks: Sequence[str], keypoints: Sequence[int]) -> Table:
@@ -101,5 +106,6 @@ def turns(line: Record) -> bool:
 def errors(line: Record, part: str = "median") -> str:
     """Position and rotation off the goal; ``part``: median or p90."""
     position_mm = 1e3 * line[f"position_error_{part}_m"]
-    rotation_deg = math.degrees(line[f"rotation_error_{part}_rad"])
-    return f"{position_mm:.2f} mm, {f'{rotation_deg:.2f} deg' if turns(line) else DOES_NOT_APPLY}"
+    if not turns(line):
+        return f"{position_mm:.2f} mm, {DOES_NOT_APPLY}"
+    return f"{position_mm:.2f} mm, {math.degrees(line[f'rotation_error_{part}_rad']):.2f} deg"

@@ -53,8 +53,8 @@ def overlay(axis: Any, view: dict[str, Any]) -> None:
     axis.imshow(image, cmap="gray", vmin=0, vmax=255)
     place = pixels(points, image)
     axis.scatter(
-        place[:, 0], place[:, 1], c=np.linspace(0.0, 1.0, len(points)), cmap="hsv", s=24, edgecolors="white",
-        linewidths=0.5, alpha=np.clip(points[:, 2], 0.05, 1.0),
+        place[:, 0], place[:, 1], c=np.arange(len(points)) / len(points), cmap="hsv", vmin=0.0, vmax=1.0, s=24,
+        edgecolors="white", linewidths=0.5, alpha=np.clip(points[:, 2], 0.05, 1.0),
     )  # fmt: skip
 
 
@@ -70,7 +70,8 @@ def records(results: Results, tasks: Sequence[str]) -> list[Record]:
         found, stale = results.figures(shipped(task), "views"), results.stale(shipped(task), "views")
         for number, view in enumerate(found["views"] if found else ()):
             points = np.asarray(view["keypoints"])
-            for keypoint, (x, y) in enumerate(pixels(points, unpacked(view["image"])).round(2).tolist()):
-                line = Record(task=task, view=number, keypoint=keypoint, x_px=x, y_px=y)
+            image = unpacked(view["image"])
+            for keypoint, (x, y) in enumerate(pixels(points, image).round(2).tolist()):
+                line = Record(task=task, view=number, image_px=len(image), keypoint=keypoint, x_px=x, y_px=y)
                 lines.append(line | {"confidence": float(points[keypoint, 2]), "stale": stale})
     return lines

@@ -15,6 +15,7 @@ from kovis_sim.studies.rows import Job, Row
 from kovis_sim.studies.settings import Settings
 
 LOOKS = ("keypoints", "motion", "policy")  # of the method: what a network says of a picture
+TABLES = (*LOOKS, "losses", "metrics")
 LOOP = (*LOOKS, "loop")
 TRIAL = ("closed_loop", "completion", "success", "trial")
 
@@ -41,12 +42,12 @@ STUDIES = {
     "keypoints": Study(
         "Table I: keypoints under a changed picture",
         lambda s: to_dict(s.keypoints), lambda s: s.keypoints.images, keypoints.KeypointJob, keypoints.figures,
-        (("studies/keypoints",), LOOKS),
+        (("studies/keypoints",), TABLES),
     ),
     "anchoring": Study(
         "Table II: predicted motions with the camera moved",
         lambda s: to_dict(s.anchoring), lambda s: s.anchoring.rollouts, anchoring.AnchoringJob, anchoring.figures,
-        (("studies/anchoring",), LOOKS),
+        (("studies/anchoring",), TABLES),
     ),
     "success": Study(
         "Table III: task success under complex backgrounds",

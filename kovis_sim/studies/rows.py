@@ -53,13 +53,13 @@ def begin(ledger: Path, settings: Any) -> list[Row]:
     """Whole rows of a ledger, which begins with the settings; what a kill cut short is taken off."""
     head = json.dumps({"settings": settings}) + "\n"
     ledger.parent.mkdir(parents=True, exist_ok=True)
-    if not ledger.exists() or "\n" not in ledger.read_text():
+    lines = ledger.read_text().splitlines(keepends=True) if ledger.exists() else []
+    whole = [line for line in lines if line.endswith("\n")]
+    if len(whole) < 2:  # no row yet
         ledger.write_text(head)
         return []
-    lines = ledger.read_text().splitlines(keepends=True)
-    if lines[0] != head:
+    if whole[0] != head:
         raise StudyError(f"{ledger} has rows of other settings, weights or code: delete it, or give another --work")
-    whole = lines if lines[-1].endswith("\n") else lines[:-1]
     os.truncate(ledger, len("".join(whole).encode()))  # never written anew: a kill would lose all rows
     return [json.loads(line) for line in whole[1:]]
 
