@@ -31,9 +31,10 @@ class Soak:
 
     def __init__(self, graph: BreakableGraph, rng: np.random.Generator, tell: Callable[[str], None]) -> None:
         self.graph, self.rng, self.tell = graph, rng, tell
-        self.fault = ""
+        self.fault, self.before = "", ""
         self.trials, self.converged, self.completed = 0, 0, 0
         self.measured: defaultdict[str, list[Measured]] = defaultdict(list)
+        self.incomplete: list[str] = []  # whole trials, and why
         self.troubles: list[str] = []  # rounds that did not get going
         self.deaths: list[str] = []  # of processes that nobody killed
         self.ended: set[int] = set()
@@ -61,6 +62,7 @@ class Soak:
         whole = self.rng.random() < WHOLE_SHARE
         fault = FAULTS[int(self.rng.integers(len(FAULTS)))]
         self.graph.mend()  # what ends meanwhile, ends because of the fault before
+        self.before = self.fault
         self.fault = "" if whole else fault.name
         self._look()
         return self._whole(seed) if whole else self._broken(seed, fault)
@@ -75,7 +77,10 @@ class Soak:
         commands = self.graph.channel.commands(seconds)
         seen = sum(came >= begun for _, came in self.graph.client.seen)
         self.periods.append((seconds, len(commands), late_share(commands, CYCLE_S, ALLOWED_LATE_S), seen))
-        return f"trial with seed {seed}: {'completed' if result.completed else result.message or 'not completed'}"
+        line = f"trial with seed {seed}: {'completed' if result.completed else result.message or 'not completed'}"
+        if not result.completed:
+            self.incomplete.append(f"{line}; before it {self.before or 'a whole trial'}")
+        return line
 
     def _broken(self, seed: int, fault: Fault) -> str:
         handle = self.graph.under_way(seed)
@@ -119,7 +124,8 @@ class Soak:
             "minutes": self.seconds / 60.0, "trials": self.trials, "converged": self.converged,
             "completed": self.completed, "faults": faults, "faults_injected": sum(map(len, self.measured.values())),
             "faults_survived": sum(row["survived"] for row in faults.values()), "rates": self._rates(),
-            "processes": processes, "rounds_not_started": self.troubles, "problems": problems,
+            "processes": processes, "incomplete": self.incomplete, "rounds_not_started": self.troubles,
+            "problems": problems,
         }  # fmt: skip
 
     def _rates(self) -> dict[str, float]:

@@ -63,6 +63,7 @@ def test_motion_again_late_stops_and_rounds_that_did_not_start_are_problems(run)
         Measured("link cut", 0.95, 0.85, 0.0, 1.0, again=True),
     ]
     run.troubles = ["whole trial: no answer of servo in 15 s"] * 3
+    run.incomplete = ["trial with seed 7: not converged within 20 s; before it link cut"]
     run.looks["ur5", 8] = [Holding(at, 80.0 + 0.3 * max(at - 30.0, 0.0), 24, 39) for at in np.arange(0.0, 63.0, 5.0)]
     report = run.report()
     assert report["problems"] == [
@@ -74,6 +75,7 @@ def test_motion_again_late_stops_and_rounds_that_did_not_start_are_problems(run)
     assert report["faults_survived"] == 3
     text = soak.markdown({"task": "x", "seed": 0, **report})
     assert "| link cut | 4 | 3 | 0 | 1 | 1 | 300 ms |" in text and "\n- 3 rounds did not get going" in text
+    assert "not completed: 1\n- trial with seed 7: not converged within 20 s; before it link cut\n" in text
 
 
 def test_a_run_without_whole_trials_still_reports(run):

@@ -72,7 +72,7 @@ def soak(args: argparse.Namespace, given: dict[str, str], values: dict[str, str]
 
 def markdown(report: dict[str, Any]) -> str:
     """The report for people."""
-    troubles, problems = report["rounds_not_started"], report["problems"]
+    troubles, problems, incomplete = report["rounds_not_started"], report["problems"], report["incomplete"]
     return "\n".join([
         "# Soak", "",
         f"`kovis soak {report['task']} --minutes {report['minutes']:.0f} --seed {report['seed']} --report docs/soak.md`"
@@ -89,6 +89,7 @@ def markdown(report: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
         *(process_row(name, row) for name, row in report["processes"].items()), "",
         LEAK, "",
+        f"Whole trials that were not completed: {len(incomplete)}" + "".join(f"\n- {line}" for line in incomplete), "",
         f"Rounds that did not get going: {len(troubles)}" + "".join(f"\n- {line}" for line in troubles), "",
         "Problems: " + ("".join(f"\n- {line}" for line in problems) or "none."),
     ])  # fmt: skip
