@@ -12,6 +12,7 @@ from kovis_sim import robot
 from kovis_sim.cell import pieces
 
 BUDGET = 6000  # triangles of one object: TinyRenderer takes 1 ms more for every 5000 in each image
+LONG_MM = 10.0  # a length beyond this is in millimetres, a shorter one of more than a metre in centimetres
 LARGEST_M, SMALLEST_M = 1.0, 0.002  # longest side: nothing longer is handled, nothing shorter fills a pixel
 BEYOND_M = 0.005  # by which a collision piece may reach out of its mesh
 FLAT = 0.05  # share of its hull that a collision piece may lack and still count as convex
@@ -40,13 +41,14 @@ def _check(item: TargetConfig | HeldConfig, where: str) -> None:
         check_piece(read(file, f"{where}.collision {str(file)!r}"), mesh, f"{where}.collision {str(file)!r}")
 
 
-def load(path: Path, name: str, scale: float = 1.0, remedy: str = "scale it by 0.001") -> trimesh.Trimesh:
+def load(path: Path, name: str, scale: float = 1.0, remedy: str = "scale it by") -> trimesh.Trimesh:
     """The mesh of a file times ``scale``; ConfigError with its ``name`` when that cannot be an object in metres."""
     mesh = read(path, name)
     mesh.apply_scale(scale)
     longest = float(mesh.extents.max())
     if longest > LARGEST_M:
-        raise ConfigError(f"{name} is {longest:.3g} m long: it seems to be in millimetres, {remedy}")
+        unit, factor = ("millimetres", 0.001) if longest > LONG_MM else ("centimetres", 0.01)
+        raise ConfigError(f"{name} is {longest:.3g} m long: it seems to be in {unit}, {remedy} {factor}")
     if longest < SMALLEST_M:
         raise ConfigError(f"{name} is {1e3 * longest:.2g} mm long: no camera sees it, export it in metres")
     return mesh

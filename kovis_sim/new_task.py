@@ -26,6 +26,7 @@ LEAST_KG = 0.05
 ABOVE_M = 0.010  # goal of a held object above the target's top: free of contact at any pose in the hand
 SLACK_M = 0.004  # that the push goes further than it must
 FINGERS_CLEAR_M = 0.012  # between fingertips and target when the object is seated
+END_M = 0.001  # from an end's face, where its extent is looked at
 PEG_M = 0.006  # that each finger's peg stands out from its pad
 TIP_M = gripper.FINGERTIP[1][0][1][1] - gripper.PEG_Z  # from the pegs' centre to the end of the fingers
 FORWARD_M = 0.014  # that closing carries the pegs: the goal of a grasp is so much above its place
@@ -54,7 +55,10 @@ def draft(name: str, target: Solid, held: Solid | None, wish: Wish) -> Task:
     }
     fulfil(wish, settings)
     task = from_dict(settings, f"task {name}")
-    if held is None and to_dict(task.goal) == _around(target.mesh):
+    if held is not None:
+        _expect_below(task.goal.position_m, target.mesh, top - END_M, "the top of --target")
+        _expect_below((0.0, 0.0), held.mesh, END_M, "the leading end of --held")
+    elif to_dict(task.goal) == _around(target.mesh):
         _expect_narrow(target.mesh, task)
     return task
 
@@ -76,6 +80,18 @@ def fulfil(wish: Wish, settings: dict[str, Any]) -> None:
         settings["goal"] = {"position_m": list(wish.goal[:3]), "rpy_deg": list(wish.goal[3:])}
     for setting in wish.settings:
         put(settings, setting)
+
+
+def _expect_below(place: Sequence[float], mesh: trimesh.Trimesh, height: float, what: str) -> None:
+    """ConfigError unless x, y of the mesh's frame, where one goes into the other, lie in its extent at a height."""
+    cut = trimesh.intersections.mesh_plane(mesh, (0.0, 0.0, 1.0), (0.0, 0.0, height)).reshape(-1, 3)
+    at = np.asarray(place[:2])
+    if len(cut) and not np.all((cut.min(0)[:2] <= at) & (at <= cut.max(0)[:2])):
+        (x, y, _), (far_x, far_y, _) = 1e3 * cut.min(0), 1e3 * cut.max(0)
+        raise ConfigError(
+            f"{what} lies at x {x:.0f} to {far_x:.0f} mm, y {y:.0f} to {far_y:.0f} mm, and one goes into the other at "
+            f"x {1e3 * place[0]:.0f}, y {1e3 * place[1]:.0f} mm: move the origin in CAD, or the goal"
+        )
 
 
 def _around(mesh: trimesh.Trimesh) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from kovis_ros.method import geometry, images, kinematics, motion
 from kovis_ros.method.config import Task
 from kovis_sim import camera, hand
 from kovis_sim.appearance import Look, Surface
+from kovis_sim.rollouts import free_line
 from kovis_sim.scene import Scene
 from kovis_sim.world import Light
 
@@ -75,7 +76,7 @@ def starts(scene: Scene) -> Picture:
             tile = np.zeros((CORNER_PX, 2 * CORNER_PX, 3), np.uint8)
             write_on(tile, f"{words} out of reach")
         else:
-            touches = scene.touching(scene.q)
+            touches = not np.array_equal(free_line(scene, displacement), displacement)
             tile = pair(scene, f"{words}{' touches' if touches else ''}")
             if touches:
                 cv2.rectangle(tile, (0, 0), (tile.shape[1] - 1, tile.shape[0] - 1), (0, 0, 255), 2)

@@ -27,7 +27,7 @@ def prepare(path: Path, option: str, scale: float = 1.0) -> Solid:
     Convex pieces that lie beside the mesh as ``NAME_piece_*`` are taken, otherwise they are made.
     """
     name = f"{option} {path}"
-    mesh = mesh_check.load(path, name, scale, "give --scale 0.001")
+    mesh = mesh_check.load(path, name, scale, "give --scale")
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     mesh.update_faces(mesh.nondegenerate_faces())
     lowest = float(mesh.bounds[0, 2])
@@ -70,7 +70,7 @@ def reduced(mesh: trimesh.Trimesh, name: str, notes: list[str]) -> trimesh.Trime
 def _piece(file: Path, scale: float, lowest: float, mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     """A convex piece that was given, moved as its mesh was."""
     name = f"collision piece {file}"
-    piece = mesh_check.load(file, name, scale, "give --scale 0.001")
+    piece = mesh_check.load(file, name, scale, "give --scale")
     piece.merge_vertices(merge_tex=True, merge_norm=True)
     piece.apply_translation((0.0, 0.0, -lowest))
     mesh_check.check_piece(piece, mesh, name)

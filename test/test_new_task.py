@@ -79,6 +79,12 @@ def test_the_file_says_what_the_task_is(tmp_path: Path) -> None:
         (["a", "--target", "none.stl"], "--target none.stl is no file in ."),
         (["a", "--target", "empty.stl"], "--target empty.stl"),
         (["a", "--target", "mm.stl"], "70 m long: it seems to be in millimetres, give --scale 0.001"),
+        (["a", "--target", "cm.stl"], "7 m long: it seems to be in centimetres, give --scale 0.01"),
+        (
+            ["a", "--target", "cad/socket.stl", "--held", "aside.stl"],
+            "the leading end of --held lies at x 30 to 70 mm, y -10 to 10 mm, and one goes",
+        ),
+        (["a", "--target", "aside.stl", "--held", "cad/plug.stl"], "the top of --target lies at x 30 to 70 mm"),
         (["a", "--target", "cad/socket.stl", "--scale", "0.001"], "is 0.07 mm long: no camera sees it"),
         (["a", "--target", "open.stl"], "--target open.stl is not watertight, and contacts need closed surfaces"),
         (["a", "--target", "fine.stl"], "triangles of at most 6000: simplify it in CAD"),
@@ -148,6 +154,11 @@ def bad_meshes(folder: Path) -> None:
     scaled = block.copy()
     scaled.apply_scale(1000.0)
     scaled.export(folder / "mm.stl")
+    scaled.apply_scale(0.1)
+    scaled.export(folder / "cm.stl")
+    aside = trimesh.creation.box((0.04, 0.02, 0.06))
+    aside.apply_translation((0.05, 0.0, 0.0))
+    aside.export(folder / "aside.stl")
     trimesh.Trimesh(block.vertices, block.faces[:-2]).export(folder / "open.stl")
     rough = trimesh.creation.icosphere(5, 0.03)
     rough.vertices *= np.random.default_rng(0).uniform(0.7, 1.3, (len(rough.vertices), 1))
@@ -168,7 +179,7 @@ def bad_meshes(folder: Path) -> None:
         (["--set", "target.position_range_m=[[1.5, 1.6], [0, 0.1]]"], "is out of reach"),
         (["--goal", *"0 0 2 0 0 0".split()], "is out of reach"),
         (["--goal", *"0 0 0.6 0 0 0".split()], "is out of reach"),
-        (["--goal", *"1.5 0 0.1 0 0 0".split()], "is out of reach"),
+        (["--goal", *"0 0 1.5 0 0 0".split()], "is out of reach"),
         (["--set", "camera.look_at_m=[0.3, -0.6, -0.2]"], "check goal, camera.eye_m and look_at_m"),
     ],
 )
@@ -263,17 +274,20 @@ def test_a_body_that_cannot_be_cut_is_told_as_our_failure(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize(
-    ("shapes", "codes"),
-    [({"target": "sphere"}, (0, 1)), ({"target": "torus", "held": "capsule"}, (0,))],
-    ids=["sphere", "capsule in torus"],
+    ("shapes", "code"),
+    [({"target": "cube"}, 0), ({"target": "sphere"}, 1), ({"target": "torus", "held": "capsule"}, 0)],
+    ids=["cube", "sphere", "capsule in torus"],
 )
-def test_a_task_of_round_bodies(shapes: dict[str, str], codes: tuple[int, ...], here: Path) -> None:
-    """Both are written; the fingers may slip off a sphere, a capsule seats in a torus."""
+def test_what_two_pegs_can_hold(
+    shapes: dict[str, str], code: int, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All are written; a cube is lifted, the pegs slip off a sphere, which is said, a capsule seats in a torus."""
     words = ["new-task", "a"]
     for option, name in shapes.items():
-        ROUND[name].export(f"{name}.stl")
+        (ROUND | {"cube": trimesh.creation.box((0.05,) * 3)})[name].export(f"{name}.stl")
         words += [f"--{option}", f"{name}.stl"]
-    assert kovis(words) in codes
+    assert kovis(words) == code
+    assert ("it slipped off the two pegs" in capsys.readouterr().out) == bool(code)
     mesh_check.check(load_task("a/a.yaml"))
 
 

@@ -145,10 +145,11 @@ def completed(task: Task, outcome: Outcome) -> str:
     words = f"{found} {1e3 * outcome.distance_m:.1f} mm with up to {outcome.force_n:.0f} N"
     if outcome.success:
         return f"the completion works, {words}"
-    return (
-        f"the completion FAILS, {words}, {1e3 * outcome.lateral_m:.1f} mm aside: check pieces, goal, completion "
-        "and success before recording"
-    )
+    if task.success.kind == "lift":
+        why = "it slipped off the two pegs or was not between them: check goal, pieces, and whether pegs can hold it"
+    else:
+        why = f"{1e3 * outcome.lateral_m:.1f} mm aside: check pieces, goal, completion and success"
+    return f"the completion FAILS, {words}, {why} before recording"
 
 
 def advice(task: Task, out: Path) -> str:
