@@ -15,7 +15,7 @@ from kovis_ros import grid, measuring, runs  # noqa: E402
 from kovis_ros.cli import main as cli  # noqa: E402
 from kovis_ros.method.config import load_task  # noqa: E402
 from kovis_ros.present import Present  # noqa: E402
-from kovis_ros.report import readme  # noqa: E402
+from kovis_ros.report import page, readme  # noqa: E402
 from kovis_ros.report.plan import Plan  # noqa: E402
 from kovis_ros.report.results import WEIGHTS, Results, Servo, shipped  # noqa: E402
 from kovis_sim.studies import STUDIES  # noqa: E402
@@ -68,13 +68,22 @@ def test_the_command_names_the_part_that_was_overwritten(
         assert note in text and ("†" in text) == bool(note)
 
 
+COMMAND = "kovis report --readme README.md --out docs/report"
+
+
 def test_the_projects_readme_is_what_the_command_would_write(present: Present) -> None:
-    """Its block, of the results that lie there now; `kovis report --readme README.md` writes it anew."""
+    """Its block, of the results that lie there now; the command writes it anew."""
     text = (ROOT / "README.md").read_text()
     block = text.partition(readme.BEGIN)[2].partition(readme.END)[0]
-    assert block == f"\n{readme.block(Results(ROOT / 'results', present=present), present.plan)}\n", (
-        "run kovis report --readme README.md"
-    )
+    assert block == f"\n{readme.block(Results(ROOT / 'results', present=present), present.plan)}\n", f"run {COMMAND}"
+
+
+def test_the_projects_report_is_what_the_command_would_write(present: Present, tmp_path: Path) -> None:
+    """Page and CSV files, and every picture that the page shows."""
+    for made in page.write(Results(ROOT / "results", present=present), present.plan, tmp_path):
+        stored = ROOT / "docs" / "report" / made.name
+        same = stored.is_file() and (made.suffix == ".png" or stored.read_text() == made.read_text())
+        assert same, f"{made.name} is another one: run {COMMAND}"
 
 
 def test_runs_without_settings_are_of_task_scene_and_code(present: Present) -> None:
