@@ -28,8 +28,8 @@ NOTES = {
     "keypoints": "(change of keypoint location, of confidence) in per cent, location in shares of the image's side and "
     f"weighted by confidence; dead keypoints, whose confidence never exceeds {DEAD}, are left out and counted. "
     "Behind the paper's average, over both, stands that of locations alone: confidence that is near 1 wherever a "
-    "keypoint is found hardly changes, and halves the first. The camera's mount is exact; pictures are simulated, as in "
-    "the paper. Servos with and without Adex are those of the grid with K = {tables}.",
+    "keypoint is found hardly changes, and halves the first. The camera's mount is exact; pictures are simulated, as "
+    "in the paper. Servos with and without Adex are those of the grid with K = {tables}.",
     "anchoring": "(direction loss, speed loss; speed loss minus the entropy of its labels) of single pictures along "
     "roll-outs with the paper's distribution of steps, Eq. 7. No prediction has a speed loss below that entropy. "
     "Columns as in Table I.",
