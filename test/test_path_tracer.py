@@ -112,7 +112,7 @@ def contrast(image: NDArray[np.float32]) -> NDArray[np.float32]:
 def test_same_seed_same_pair_and_the_trial_of_pybullet(cells: Cells) -> None:
     cells.reset(7)
     left, right = cells.traced.stereo()
-    assert left.shape == right.shape == (128, 128) and left.dtype == right.dtype == np.uint8
+    assert left.shape == right.shape == 2 * (cells.plain.task.camera.size_px,) and left.dtype == right.dtype == np.uint8
     assert 60.0 < np.mean([left, right]) < 110.0
     assert not np.array_equal(cells.traced.stereo()[0], left)  # noise is new in every image
     assert not np.array_equal(cells.plain.stereo()[0], left)
