@@ -121,7 +121,7 @@ def test_parameters_that_the_middleware_would_take_otherwise_are_refused(tmp_pat
         ({**REAL_ARM, "trials": "3"}, "trials run in simulation only"),
         ({"backend": "dry_run", "trials": "3"}, "the arm of a dry run does not move"),
         ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml is no file: check the path"),
-        ({"params_file": str(ROOT / "README.md")}, "README.md is no YAML "),
+        ({"params_file": str(ROOT / "README.md")}, "params_file .*README.md is no YAML (.*: write `/.*/keypoint"),
         ({"checkpoint": "/nowhere.safetensors"}, "checkpoint:=/nowhere.safetensors is no file"),
         ({"part": "record", "rollouts": "many"}, "rollouts:=many is no whole number"),
         ({"namespace": "1 2"}, "is no ROS name"),

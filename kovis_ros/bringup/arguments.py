@@ -96,12 +96,10 @@ def _check_parameters(file: str) -> None:
     """The middleware's own words on a malformed file are many and do not name it."""
     if not file:
         return
-    nodes = config_file.read(Path(file), "params_file")
+    remedy = "write `/**/keypoint: {ros__parameters: {overlay_rate: 5.0}}`, as in config/nodes.yaml"
+    nodes = config_file.read(Path(file), "params_file", remedy)
     if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
-        raise ConfigError(
-            f"params_file {file} is no YAML of node parameters: "
-            "write `/**/keypoint: {ros__parameters: {overlay_rate: 5.0}}`, as in config/nodes.yaml"
-        )
+        raise ConfigError(f"params_file {file} is no YAML of node parameters: {remedy}")
 
 
 def _check_pairs(values: Mapping[str, str], given: Mapping[str, str]) -> None:

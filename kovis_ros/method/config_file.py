@@ -30,7 +30,7 @@ class Once(yaml.SafeLoader):
         return node
 
 
-def read(path: Path, name: str) -> Any:
+def read(path: Path, name: str, remedy: str = "mend it") -> Any:
     """Plain data of a YAML file; ConfigError calls it ``name`` and its path when it cannot be read or understood."""
     try:
         return yaml.load(path.read_text(), Once)
@@ -41,4 +41,4 @@ def read(path: Path, name: str) -> Any:
     except RecursionError as error:
         raise ConfigError(f"{name} {path} is nested too deeply: settings are mappings of a few levels") from error
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: no UTF-8, or a date that is none
-        raise ConfigError(f"{name} {path} is no YAML ({' '.join(str(error).split())}): mend it") from error
+        raise ConfigError(f"{name} {path} is no YAML ({' '.join(str(error).split())}): {remedy}") from error
