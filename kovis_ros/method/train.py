@@ -14,11 +14,12 @@ import numpy as np
 from kovis_ros.method.adversarial import Adversary
 from kovis_ros.method.config import Task, to_dict
 from kovis_ros.method.dataset import Cache
+from kovis_ros.method.device import pick_device
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.probe import probe
 from kovis_ros.method.score import Score
-from kovis_ros.method.training_run import Perturb, Run, TrainError, pick_device
+from kovis_ros.method.training_run import Perturb, Run, TrainError
 
 __all__ = ["Perturb", "Score", "TrainError", "pick_device", "train"]
 
