@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import trimesh
 import yaml
+from numpy.typing import NDArray
 
 from kovis_ros.method.config import ConfigError, Task, from_dict, load_task, to_dict
 from kovis_ros.method.parsing import build
@@ -84,7 +85,7 @@ def fulfil(wish: Wish, settings: dict[str, Any]) -> None:
 
 def _expect_below(place: Sequence[float], mesh: trimesh.Trimesh, height: float, what: str) -> None:
     """ConfigError unless x, y of the mesh's frame, where one goes into the other, lie in its extent at a height."""
-    cut = trimesh.intersections.mesh_plane(mesh, (0.0, 0.0, 1.0), (0.0, 0.0, height)).reshape(-1, 3)
+    cut = _outline(mesh, height)
     at = np.asarray(place[:2])
     if len(cut) and not np.all((cut.min(0)[:2] <= at) & (at <= cut.max(0)[:2])):
         (x, y, _), (far_x, far_y, _) = 1e3 * cut.min(0), 1e3 * cut.max(0)
@@ -92,6 +93,11 @@ def _expect_below(place: Sequence[float], mesh: trimesh.Trimesh, height: float, 
             f"{what} lies at x {x:.0f} to {far_x:.0f} mm, y {y:.0f} to {far_y:.0f} mm, and one goes into the other at "
             f"x {1e3 * place[0]:.0f}, y {1e3 * place[1]:.0f} mm: move the origin in CAD, or the goal"
         )
+
+
+def _outline(mesh: trimesh.Trimesh, height: float) -> NDArray[np.float64]:
+    """Points (N, 3) of the surface at a height; none where it has no extent."""
+    return np.asarray(trimesh.intersections.mesh_plane(mesh, (0.0, 0.0, 1.0), (0.0, 0.0, height)).reshape(-1, 3))
 
 
 def _around(mesh: trimesh.Trimesh) -> dict[str, Any]:
@@ -103,9 +109,8 @@ def _around(mesh: trimesh.Trimesh) -> dict[str, Any]:
 
 def _expect_narrow(mesh: trimesh.Trimesh, task: Task) -> None:
     """ConfigError unless the target's upper half, which the hand reaches around, goes between the fingers' pegs."""
-    middle = mesh.bounds.mean(0)
-    cut = trimesh.intersections.mesh_plane(mesh, (0.0, 0.0, 1.0), middle).reshape(-1, 3)
-    upper = np.vstack([mesh.vertices[mesh.vertices[:, 2] >= middle[2]], cut])
+    half = float(mesh.bounds[:, 2].mean())
+    upper = np.vstack([mesh.vertices[mesh.vertices[:, 2] >= half], _outline(mesh, half)])
     width, room = float(np.ptp(upper[:, 1])), task.held.grip_m - 2.0 * PEG_M
     if width > room:
         raise ConfigError(

@@ -89,10 +89,15 @@ def markdown(report: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
         *(process_row(name, row) for name, row in report["processes"].items()), "",
         LEAK, "",
-        f"Whole trials that were not completed: {len(incomplete)}" + "".join(f"\n- {line}" for line in incomplete), "",
-        f"Rounds that did not get going: {len(troubles)}" + "".join(f"\n- {line}" for line in troubles), "",
+        counted("Whole trials that were not completed", incomplete), "",
+        counted("Rounds that did not get going", troubles), "",
         "Problems: " + ("".join(f"\n- {line}" for line in problems) or "none."),
     ])  # fmt: skip
+
+
+def counted(title: str, lines: list[str]) -> str:
+    """How many there are, and each."""
+    return f"{title}: {len(lines)}" + "".join(f"\n- {line}" for line in lines)
 
 
 def rates_line(rates: dict[str, float]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from kovis_ros.report import columns, paper
 from kovis_ros.report.results import Results, Servo, shipped
@@ -89,16 +89,15 @@ def entry(line: Record) -> str:
 
 def average(lines: Sequence[Record]) -> float:
     """The paper's average: over all numbers of a column, both kinds together."""
-    values = [line[name] for line in lines for name in ("location_percent", "confidence_percent")]
-    return math.fsum(values) / len(values)
+    return fmean(line[name] for line in lines for name in ("location_percent", "confidence_percent"))
 
 
 def averages(lines: Sequence[Record]) -> str:
     """The paper's average, and that of the locations alone: confidence that never changes halves the first."""
-    return f"{average(lines):.2f}; {math.fsum(line['location_percent'] for line in lines) / len(lines):.2f}"
+    return f"{average(lines):.2f}; {fmean(line['location_percent'] for line in lines):.2f}"
 
 
 def paper_averages(task: str, adex: bool) -> str:
     """The average as the paper prints it, and that of its locations."""
-    location = [pairs[adex][0] for pairs in paper.KEYPOINTS[task].values()]
-    return f"{paper.KEYPOINTS_AVERAGE[task][adex]:.2f}; {math.fsum(location) / len(location):.2f}"
+    location = fmean(pairs[adex][0] for pairs in paper.KEYPOINTS[task].values())
+    return f"{paper.KEYPOINTS_AVERAGE[task][adex]:.2f}; {location:.2f}"
