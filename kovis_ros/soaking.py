@@ -31,7 +31,7 @@ class Soak:
 
     def __init__(self, graph: BreakableGraph, rng: np.random.Generator, tell: Callable[[str], None]) -> None:
         self.graph, self.rng, self.tell = graph, rng, tell
-        self.fault = ""
+        self.fault = "start of the graph"
         self.trials, self.converged, self.completed = 0, 0, 0
         self.measured: defaultdict[str, list[Measured]] = defaultdict(list)
         self.incomplete: list[str] = []  # whole trials, and why
@@ -62,7 +62,7 @@ class Soak:
         whole = self.rng.random() < WHOLE_SHARE
         fault = FAULTS[int(self.rng.integers(len(FAULTS)))]
         self.graph.mend()  # what ends meanwhile, ends because of the fault before
-        before, self.fault = self.fault, "" if whole else fault.name
+        before, self.fault = self.fault or "a whole trial", "" if whole else fault.name
         self._look()
         return self._whole(seed, before) if whole else self._broken(seed, fault)
 
@@ -78,7 +78,7 @@ class Soak:
         self.periods.append((seconds, len(commands), late_share(commands, CYCLE_S, ALLOWED_LATE_S), seen))
         line = f"trial with seed {seed}: {'completed' if result.completed else result.message or 'not completed'}"
         if not result.completed:
-            self.incomplete.append(f"{line}; before it {before or 'a whole trial'}")
+            self.incomplete.append(f"{line}; before it {before}")
         return line
 
     def _broken(self, seed: int, fault: Fault) -> str:

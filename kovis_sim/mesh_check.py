@@ -66,6 +66,8 @@ def read(path: Path, name: str) -> trimesh.Trimesh:
     try:
         mesh = trimesh.load(path, force="mesh", process=False)
         count = len(mesh.faces)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{name} is of a format that needs more than trimesh: export it as OBJ or STL") from error
     except Exception as error:  # trimesh raises whatever its parsers do
         raise ConfigError(f"{name} cannot be read ({error}): export it as OBJ or STL") from error
     if count == 0:

@@ -62,6 +62,14 @@ def test_a_file_without_triangles(tmp_path):
         mesh_check.check(held(path))
 
 
+def test_a_format_without_a_reader(tmp_path):
+    """Trimesh reads STEP through a package that is not among ours."""
+    path = tmp_path / "pin.step"
+    path.write_text("ISO-10303-21;")
+    with pytest.raises(ConfigError, match="held.mesh '.*pin.step' is of a format that needs more than trimesh: export"):
+        mesh_check.check(held(path))
+
+
 def test_contacts_need_pieces():
     with pytest.raises(ConfigError, match="held.collision 'bearing/none_.*' matches no file .*: give a glob of convex"):
         mesh_check.check(held("bearing/shaft.obj", "bearing/none_*.obj"))
