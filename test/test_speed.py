@@ -23,7 +23,8 @@ from kovis_ros.method.dataset import build_cache
 from kovis_ros.method.networks import Network
 from kovis_ros.method.networks.paper import PaperNetwork, PaperSized, sized
 from kovis_ros.method.policy import ServoPolicy
-from kovis_ros.method.training_run import Run, TrainError
+from kovis_ros.method.train_error import TrainError
+from kovis_ros.method.training_run import Run
 from kovis_ros.report import speed as report_speed
 from kovis_ros.report.results import Results
 from kovis_sim import stand_in

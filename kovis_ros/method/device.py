@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from kovis_ros.method.training_run import TrainError
+from kovis_ros.method.train_error import TrainError
 
 
 def pick_device(name: str) -> torch.device:

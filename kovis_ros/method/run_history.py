@@ -1,14 +1,16 @@
-"""What the folder of a training run tells of its own speed."""
+"""The history of a training run in its folder, and what that tells of the run's speed."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kovis_ros.method.training_run import TrainError
+from kovis_ros.method.train_error import TrainError
 
+METRICS = "metrics.csv"  # a row an epoch
 SERVO = 0.95  # closed-loop success of a servo that works
 
 
@@ -26,11 +28,19 @@ class Told(NamedTuple):
     network: str | None  # None: ours
 
 
+def write(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """The rows as ``metrics.csv``, with every figure that any of them has."""
+    with (folder / METRICS).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def told(folder: Path) -> Told:
     """Read ``metrics.csv`` and ``run.json``; TrainError when they are missing or an older version wrote them."""
     try:
         head = json.loads((folder / "run.json").read_text())
-        with (folder / "metrics.csv").open(newline="") as file:
+        with (folder / METRICS).open(newline="") as file:
             rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
         scores = [(row["score_success"], row["minutes"]) for row in rows if "score_success" in row]
         whole, wait = rows[-1]["minutes"], max(row["data_share"] for row in rows)

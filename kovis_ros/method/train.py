@@ -19,7 +19,8 @@ from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.probe import probe
 from kovis_ros.method.score import Score
-from kovis_ros.method.training_run import Perturb, Run, TrainError
+from kovis_ros.method.train_error import TrainError
+from kovis_ros.method.training_run import Perturb, Run
 
 __all__ = ["Perturb", "Score", "TrainError", "pick_device", "train"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import math
 import os
 import time
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kovis_ros.method import checkpoint, losses, pictures, schedule, warm_start
+from kovis_ros.method import checkpoint, losses, pictures, run_history, schedule, warm_start
 from kovis_ros.method.augment import Augmenter, Raw
 from kovis_ros.method.config import Task
 from kovis_ros.method.dataset import Cache, Labels
@@ -25,14 +24,11 @@ from kovis_ros.method.losses import Batch
 from kovis_ros.method.networks import Network
 from kovis_ros.method.policy import ServoPolicy
 from kovis_ros.method.score import Score, merit, told
+from kovis_ros.method.train_error import TrainError
 from kovis_ros.method.validation import clean_batch, validate
 
 SAVE_EVERY = 100  # steps between states that a killed run resumes from
 Perturb = Callable[[Network, Batch, torch.Generator], Batch]
-
-
-class TrainError(ValueError):
-    """A run cannot start, go on or resume; the message names the thing, the value and the remedy."""
 
 
 class Run:
@@ -195,18 +191,10 @@ class Run:
 
     def draw(self, number: int, index: NDArray[np.int64]) -> None:
         """Metrics as CSV, loss curves and a gallery of validation images as PNG."""
-        self.write_metrics()
+        run_history.write(self.out, self.history)
         pictures.curves(self.out / "curves.png", self.history)
         batch = clean_batch(self.cache, index, self.task.model.image_size, self.device)
         pictures.gallery(self.out / f"epoch_{number:03d}.png", self.average, batch)
-
-    def write_metrics(self) -> None:
-        """The history as CSV."""
-        with (self.out / "metrics.csv").open("w", newline="") as file:
-            names = list(dict.fromkeys(name for row in self.history for name in row))
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(self.history)
 
     def judge(self, score: Callable[[ServoPolicy], Score] | None) -> None:
         """Score the averaged weights and keep them as the best when they are."""
@@ -223,7 +211,7 @@ class Run:
             key = [result.success, -merit(result.position_m, result.rotation_rad)]
             self.say(told(result, self.task.axes))
         row |= self.clock()
-        self.write_metrics()
+        run_history.write(self.out, self.history)
         about = {name: f"{value:.6g}" for name, value in row.items()}
         checkpoint.save(self.out / "last.safetensors", self.task, self.average, about)
         if key > self.best or not (self.out / "best.safetensors").exists():
