@@ -20,6 +20,7 @@ from kovis_ros.measuring import Places, identify, measure, origin
 from kovis_ros.measuring import weights as look_at
 from kovis_ros.method import disk
 from kovis_ros.method.config import Task, load_task, to_dict
+from kovis_ros.method.sizes import resized
 from kovis_ros.report.results import Servo, differing, read
 from kovis_sim import scene_check
 from kovis_sim.fingerprint import scene_sha256
@@ -48,11 +49,10 @@ def cell(task: Task, keypoints: int, adex: bool, config: GridConfig) -> Cell:
     """One cell: the task's networks with another number of keypoints, images of one size, the short recipe."""
     attack = dataclasses.replace(task.training.adversarial, probability=config.adex if adex else 0.0)
     training = dataclasses.replace(task.training, epochs=config.epochs, score_trials=0, adversarial=attack)
-    cells_a_side = config.image_px * task.model.map_size // task.model.image_size
-    sizes = {"keypoints": keypoints, "image_size": config.image_px, "map_size": cells_a_side}
-    model, camera = dataclasses.replace(task.model, **sizes), dataclasses.replace(task.camera, size_px=config.image_px)
+    seen = resized(task, config.image_px)
+    model = dataclasses.replace(seen.model, keypoints=keypoints)
     tables = ("keypoints", "anchoring") if keypoints == config.tables else ()
-    variant = dataclasses.replace(task, camera=camera, model=model, training=training)
+    variant = dataclasses.replace(seen, model=model, training=training)
     return Cell(Servo(task.name, keypoints, adex), variant, ("success", *tables))
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from kovis_ros.method.config import ConfigError, Task, from_dict, load_task, to_dict
 from kovis_ros.method.parsing import build
 from kovis_ros.method.robotiq_2f85 import STROKE_M
+from kovis_ros.method.sizes import resized
 from kovis_sim import gripper
 from kovis_sim.meshes import write_object
 from kovis_sim.solids import Solid
@@ -31,7 +32,7 @@ END_M = 0.001  # from an end's face, where its extent is looked at
 PEG_M = 0.006  # that each finger's peg stands out from its pad
 TIP_M = gripper.FINGERTIP[1][0][1][1] - gripper.PEG_Z  # from the pegs' centre to the end of the fingers
 FORWARD_M = 0.014  # that closing carries the pegs: the goal of a grasp is so much above its place
-RECIPE = "pick_mug"  # the task whose networks and training a new one begins with
+RECIPE, RECIPE_PX = "pick_mug", 128  # the task whose networks and training a new one begins with, and what they see
 
 
 class Wish(NamedTuple):
@@ -46,7 +47,7 @@ class Wish(NamedTuple):
 
 def draft(name: str, target: Solid, held: Solid | None, wish: Wish) -> Task:
     """The task, with meshes at ``./meshes``; ConfigError for a wish that cannot be, UserWarning as ``from_dict``."""
-    top, recipe = float(target.mesh.bounds[1, 2]), to_dict(load_task(RECIPE))
+    top, recipe = float(target.mesh.bounds[1, 2]), to_dict(resized(load_task(RECIPE), RECIPE_PX))
     settings: dict[str, Any] = {
         "name": name,
         "target": {**_files("target"), "mass_kg": _mass(target.mesh)},

@@ -72,9 +72,9 @@ def test_training_is_timed_beside_the_reference(tmp_path, monkeypatch) -> None:
     "amx, ratio, met", [(True, 5.9, False), (True, 6.1, True), (False, 1.9, False), (False, 2.1, True)]
 )
 def test_bars_depend_on_the_processor(amx: bool, ratio: float, met: bool) -> None:
-    rows = bench.training(speed.TrainingSpeed(10.0 * ratio, 5.0 * ratio, 10.0, 0.04, 0.2, "bf16-mixed"), amx)
+    rows = bench.training(speed.TrainingSpeed(10.0 * ratio, 5.0 * ratio, 10.0, 0.04, 0.2, "bf16-mixed"), 64, amx)
     assert [row.met for row in rows] == [met, True, None, True] and rows[0].ratio == pytest.approx(ratio)
-    slow = bench.training(speed.TrainingSpeed(70.0, 30.0, 10.0, 0.06, 0.2, "32-true"), amx)
+    slow = bench.training(speed.TrainingSpeed(70.0, 30.0, 10.0, 0.06, 0.2, "32-true"), 64, amx)
     assert [row.met for row in slow[1:]] == [False, None, False] and slow[3].ratio == pytest.approx(70.0 / 30.0)
 
 
@@ -168,9 +168,9 @@ def test_every_figure_is_stored_with_its_reference_and_the_command_as_typed(tmp_
     monkeypatch.setattr("kovis_sim.stand_in.generation", lambda task, size, samples: 50.0)
     monkeypatch.setattr(bench, "measure", lambda *_: speed.TrainingSpeed(80.0, 50.0, 10.0, 0.01, 0.1, "bf16-mixed"))
     file = tmp_path / "bench.json"
-    assert main.main(["bench", "pick_mug", "--rounds", "3", "--json", str(file)]) == 0
+    assert main.main(["bench", "pick_mug", "--image-px", "64", "--rounds", "3", "--json", str(file)]) == 0
     found = json.loads(file.read_text())
-    assert found["command"] == f"kovis bench pick_mug --rounds 3 --json {file}"
+    assert found["command"] == f"kovis bench pick_mug --image-px 64 --rounds 3 --json {file}"
     said = capsys.readouterr().out
     for row in found["rows"]:
         assert row["name"] in said
@@ -180,7 +180,9 @@ def test_every_figure_is_stored_with_its_reference_and_the_command_as_typed(tmp_
     (lines, missing) = (table.rows for table in report_speed.tables(results))
     assert missing == [["", "not run", "", "", "", ""]] and report_speed.commands(results) == [found["command"]]
     assert [line[0] for line in lines] == [row["name"] for row in found["rows"]]
-    assert ["training in bf16-mixed, samples/s; the paper's sizes in eager fp32", "80", "10", "8.00"] == lines[4][:4]
+    assert ["training 64x64 in bf16-mixed, samples/s; the paper's sizes in eager fp32", "80", "10", "8.00"] == lines[4][
+        :4
+    ]
     assert {name for name in found if name.endswith("_sha256")} == {"task_sha256", "scene_sha256", "code_sha256"}
     for now, mark in (({name: found[name] for name in found}, ""), ({"code_sha256": "other"}, " †")):
         today = Results(tmp_path, present=lambda servo, study, now=now: now)

@@ -49,6 +49,14 @@ def at_least(least: int, **given: int | None) -> None:
             raise ConfigError(f"--{name.replace('_', '-')} {value} is out of range: give {least} or more")
 
 
+def add_image_px(parser: argparse.ArgumentParser) -> None:
+    """The option behind ``method.sizes.resized``."""
+    parser.add_argument(
+        "--image-px", type=int, metavar="PX", help="side of the images that the camera takes and the networks see "
+        "(default: the task's); the time that they take grows by its square"
+    )  # fmt: skip
+
+
 def add_other_task(parser: argparse.ArgumentParser) -> None:
     """The option behind ``expect``."""
     parser.add_argument(

@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", nargs="?", default="pick_mug", help="name of a task (default: pick_mug)")
     parser.add_argument("--rollouts", type=int, default=40, help="of each size of image (default: 40)")
     parser.add_argument("--rounds", type=int, default=5, help="training steps of each network (default: 5)")
+    cli.add_image_px(parser)
     parser.add_argument("--threads", type=int, help="threads of training (default: one a core)")
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="of a training run: its minutes from bag to servo")
     parser.add_argument(
@@ -50,24 +51,26 @@ def run(args: argparse.Namespace) -> int:
     from kovis_ros import runs
     from kovis_ros.method import processor
     from kovis_ros.method.config import load_task
+    from kovis_ros.method.sizes import resized
 
     cli.at_least(1, rounds=args.rounds, threads=args.threads)
     cli.at_least(10, rollouts=args.rollouts)
     if args.threads:
         torch.set_num_threads(args.threads)
-    task, amx = load_task(args.task), processor.has_amx()
+    base, amx = load_task(args.task), processor.has_amx()
+    task = resized(base, args.image_px)
     ours, theirs = told_by(args.run, task, None), told_by(args.paper_run, task, "PaperSized")
     machine = processor.described(torch.get_num_threads())
     rows = [
         *generation(task, args.rollouts),
-        *training(measure(task, args.rollouts, args.rounds), amx),
+        *training(measure(task, args.rollouts, args.rounds), task.model.image_size, amx),
         *whole_run(ours),
         success(ours, theirs),
     ]
     print(f"{task.name} on {machine}")
     for row in rows:
         print(line(row))
-    figures = {"task": task.name, "processor": machine, **runs.identity("bench", task)}
+    figures = {"task": task.name, "processor": machine, **runs.identity("bench", base)}
     cli.save_json(args.json, {"command": args.typed, **figures, "rows": [row._asdict() for row in rows]})
     return 0 if all(row.met is not False for row in rows) else 1
 
@@ -116,10 +119,10 @@ def measure(task: Task, rollouts: int, rounds: int) -> TrainingSpeed:
         return speed.training(task, cache, Path(folder), rounds)
 
 
-def training(speed: TrainingSpeed, amx: bool) -> list[Row]:
-    """Training beside the paper's sizes, what a step passes with, and what adversarial examples add to it."""
+def training(speed: TrainingSpeed, side: int, amx: bool) -> list[Row]:
+    """Training on images of ``side`` beside the paper's sizes, what a step passes with, what adversarial ones add."""
     bar, cost = TRAINING_BARS[amx], speed.ours / speed.attacked
-    name = f"training in {speed.precision}, samples/s; the paper's sizes in eager fp32"
+    name = f"training {side}x{side} in {speed.precision}, samples/s; the paper's sizes in eager fp32"
     return [
         beside(name, speed.ours, speed.paper, f"at least {bar:g}x", speed.ours / speed.paper >= bar),
         wait("share of a step that waits for data, cached", speed.read_share),

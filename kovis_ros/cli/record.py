@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same messages (default: 0)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the bag; an interrupted one is taken up")
     parser.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
+    cli.add_image_px(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,11 +25,12 @@ def run(args: argparse.Namespace) -> int:
 
     from kovis_ros import bags
     from kovis_ros.method.config import load_task
+    from kovis_ros.method.sizes import resized
     from kovis_sim.rollouts import record
 
     cli.at_least(1, rollouts=args.rollouts)
     cli.at_least(0, seed=args.seed, workers=args.workers)
-    task = load_task(args.task)
+    task = resized(load_task(args.task), args.image_px)
     start = time.perf_counter()
     first: list[int] = []
     bar = tqdm(total=args.rollouts, unit="rollout", desc=f"record {task.name}", delay=1e-3)  # none for bad input

@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start", type=Path, metavar="CHECKPOINT", help="weights to begin with, of any task (default: random)"
     )
+    cli.add_image_px(parser)
     parser.add_argument("--threads", type=int, help="threads of torch (default: one a core)")
     parser.add_argument(
         "--trials",
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from kovis_ros.method.config import load_task
     from kovis_ros.method.networks import Network
     from kovis_ros.method.networks.paper import PaperSized, sized
+    from kovis_ros.method.sizes import resized
     from kovis_ros.method.train import pick_device, train
     from kovis_ros.method.warm_start import same_servo
 
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     cli.at_least(0, trials=args.trials, seed=args.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
-    task, kind = adjusted(load_task(args.task), args), Network
+    task, kind = adjusted(resized(load_task(args.task), args.image_px), args), Network
     precision = {"auto": None, "fp32": "32-true", "bf16": "bf16-mixed"}[args.precision]
     if args.paper_sizes:
         task, kind, precision = sized(task), PaperSized, precision or "32-true"
