@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from stored_results import PLAN, full, results
 
-from kovis_ros.report import page, paper, trajectories, views
+from kovis_ros.method.metrics import wilson
+from kovis_ros.report import curves, page, paper, trajectories, views
 from kovis_ros.report.results import Results, shipped
 
 
@@ -47,3 +48,14 @@ def test_figures_show_what_was_stored(tmp_path: Path) -> None:
         bare, drawn = ((tmp_path / place / name).read_bytes() for place in "ab")
         assert drawn[:4] == b"\x89PNG" and len(drawn) > 1.3 * len(bare), name
     assert (tmp_path / "b" / "curves.png").is_file() and not (tmp_path / "a" / "curves.png").exists()
+
+
+@pytest.mark.parametrize("successes, trials", [(0, 11), (0, 22), (38, 38), (44, 44)])
+def test_a_bin_of_all_trials_or_none_is_drawn(tmp_path: Path, successes: int, trials: int) -> None:
+    """Rounding puts an end of their intervals on the wrong side of the rate."""
+    pytest.importorskip("matplotlib")
+    low, high = wilson(successes, trials)
+    line = {"task": "pick_mug", "condition": "mount_m", "low": 0.0, "high": 0.01, "trials": trials, "stale": ""}
+    line |= {"successes": successes, "wilson_low": low, "wilson_high": high}
+    curves.draw(tmp_path / "curves.png", [line], ["pick_mug", "insert_shaft"])
+    assert (tmp_path / "curves.png").is_file()

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from kovis_ros.method.metrics import wilson
 from kovis_ros.report import figures, paper
 from kovis_ros.report.results import Results, shipped
@@ -98,10 +100,10 @@ def draw(path: Path, lines: Sequence[Record], tasks: Sequence[str]) -> None:
             label, scale = CONDITIONS[name]
             bins = [line for line in select(lines, task=task, condition=name) if line["trials"]]
             places = [scale * (line["low"] + line["high"]) / 2 for line in bins]
-            rates = [line["successes"] / line["trials"] for line in bins]
-            below = [rate - line["wilson_low"] for rate, line in zip(rates, bins, strict=True)]
-            above = [line["wilson_high"] - rate for rate, line in zip(rates, bins, strict=True)]
-            axis.errorbar(places, rates, [below, above], marker="o", markersize=3, capsize=2, linewidth=1)
+            rates = np.array([line["successes"] / line["trials"] for line in bins])
+            ends = np.array([(line["wilson_low"], line["wilson_high"]) for line in bins]).reshape(-1, 2)
+            bars = np.abs(ends.T - rates)  # of all trials or none an end is the rate but for rounding
+            axis.errorbar(places, rates, bars, marker="o", markersize=3, capsize=2, linewidth=1)
             axis.set(xlabel=label, ylim=(-0.03, 1.03))
             title = marked(paper.title(task), bins[0]) if bins else f"{paper.title(task)}: {absent(lines, task, name)}"
             axis.set_title(title, fontsize=8)
