@@ -66,7 +66,7 @@ def test_tables_show_what_was_stored_beside_the_paper(tmp_path: Path) -> None:
     assert "| images; axes | 990; x y z rz; 2 roll-outs left out |" in text
     assert "97.0 % (91.5-99.0) of 100; paper 1.0" in text
     assert "| 97.0 % (94.8-98.3) of 400 | 90.0 % (78.6-95.7) of 50; 1 without a start |" in text
-    assert "| 0 | 75 % (40.9-92.9) of 8; 1 without a start | not run | not run |" in text
+    assert "| 0 | 75.0 % (40.9-92.9) of 8; 1 without a start | not run | not run |" in text
     assert "| 50 | no trial |" in text
     assert "- `kovis grid --threads 2`\n- `kovis measure pick_mug`" in text and page.MARK not in text
     lines = success.records(results(tmp_path), paper.TASKS, PLAN.keypoints)

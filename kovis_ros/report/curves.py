@@ -87,7 +87,7 @@ def cell(part: Record) -> str:
     if not part["trials"]:
         return marked(f"no trial{lost}", part)
     low, high = 100.0 * part["wilson_low"], 100.0 * part["wilson_high"]
-    text = f"{percent(part['successes'] / part['trials'])} ({low:.1f}-{high:.1f}) of {part['trials']}"
+    text = f"{percent(part['successes'] / part['trials'], 1)} ({low:.1f}-{high:.1f}) of {part['trials']}"
     return marked(text + lost, part)
 
 
@@ -105,6 +105,8 @@ def draw(path: Path, lines: Sequence[Record], tasks: Sequence[str]) -> None:
             bars = np.abs(ends.T - rates)  # of all trials or none an end is the rate but for rounding
             axis.errorbar(places, rates, bars, marker="o", markersize=3, capsize=2, linewidth=1)
             axis.set(xlabel=label, ylim=(-0.03, 1.03))
+            if not bins:
+                axis.set_xticks([])
             title = marked(paper.title(task), bins[0]) if bins else f"{paper.title(task)}: {absent(lines, task, name)}"
             axis.set_title(title, fontsize=8)
             axis.grid(alpha=0.3)
