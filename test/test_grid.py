@@ -52,7 +52,7 @@ main.main({words!r})
 
 def test_every_cell_sees_images_of_one_size() -> None:
     """Whatever a task has: images of 128 px, each cell of the map as many of them as with the task's own size."""
-    for one in map(load_task, ("pick_mug", "pick_mugs")):
+    for one in map(load_task, ("pick_mug", "insert_plug")):
         cell = grid.cell(one, 5, False, GridConfig(image_px=128))
         assert (cell.task.camera.size_px, cell.task.model.image_size, cell.task.model.map_size) == (128, 128, 32)
 
